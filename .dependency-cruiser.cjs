@@ -1,0 +1,79 @@
+// Which room may import which: the machine's copy of DESIGN, "The house". Paths are regular expressions.
+const src = "^packages/log/src/";
+const test = "\\.test\\.ts$";
+
+/** Files at the root of src that every room may import. */
+const base = `${src}(assert|clock|errors|options)\\.ts$`;
+/** Where one may learn what a storage driver promises, without learning which driver it is. */
+const contracts = `${src}storage/contracts\\.ts$`;
+/** All that applications call: every other file at the root of src, but for the two that see behind the doors. */
+const face = [`${src}face/`, `${src}(?!(assert|clock|errors|options|open|format)\\.ts$)[^/]+\\.ts$`];
+
+/** Says that files in `from` import, of our own files, nothing but themselves and what `to` lists. */
+const room = (name, from, to) => ({
+  name,
+  comment: `The ${name} may import only itself and the rooms below it.`,
+  severity: "error",
+  from: { path: from, pathNot: test },
+  to: { path: src, pathNot: [from, to].flat() },
+});
+
+const below = (...names) => [base, ...names.map((name) => `${src}${name}/`)];
+
+module.exports = {
+  forbidden: [
+    room("base", base, []),
+    room("record room", `${src}record/`, below()),
+    room("fs room", `${src}fs/`, below()),
+    room("journal room", `${src}journal/`, below("record", "fs")),
+    room("segment room", `${src}segment/`, below("record", "fs")),
+    room("partition room", `${src}partition/`, [contracts, ...below("record", "fs", "segment")]),
+    room("checkpoint room", `${src}checkpoint/`, [
+      contracts,
+      ...below("record", "fs", "segment", "journal", "partition"),
+    ]),
+    room("storage contracts", `${src}storage/[^/]+\\.ts$`, [`${src}(errors|options)\\.ts$`, `${src}record/`]),
+    room("file storage", `${src}storage/file/`, [
+      contracts,
+      ...below("record", "fs", "journal", "segment", "partition", "checkpoint"),
+    ]),
+    room("memory storage", `${src}storage/memory/`, [contracts, ...below("record")]),
+    room("face", face, [`${src}(clock|errors|open|options)\\.ts$`, `${src}record/`, contracts]),
+    room("wiring", `${src}open\\.ts$`, [
+      ...face,
+      base,
+      `${src}record/`,
+      contracts,
+      `${src}storage/(file|memory)/`,
+    ]),
+    {
+      name: "only fs touches node:fs",
+      comment: "A simulated disk must be able to stand in for the real one everywhere else.",
+      severity: "error",
+      from: { path: src, pathNot: [`${src}fs/`, test] },
+      to: { path: "^(node:)?fs(/promises)?$" },
+    },
+    {
+      name: "packages meet at their doors",
+      comment: "Import another package by its name.",
+      severity: "error",
+      from: { path: "^(?:packages/)?([^/]+)/" },
+      to: { path: "^packages/[^/]+/src/", pathNot: "^packages/$1/" },
+    },
+    {
+      name: "log imports no package above it",
+      severity: "error",
+      from: { path: "^packages/log/" },
+      to: { path: "^packages/(?!log/)" },
+    },
+    { name: "no cycles", severity: "error", from: {}, to: { circular: true } },
+    { name: "no missing imports", severity: "error", from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: ["node_modules", "/dist/"] },
+    exclude: { path: "^(test|bench|demo)/dist/" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.base.json" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["types", "import", "default"] },
+  },
+};

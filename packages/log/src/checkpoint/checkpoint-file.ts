@@ -1,0 +1,64 @@
+// The one file that says what counts: which journal blocks, how much of each segment, which topics. Replaced as a
+// whole (write, sync, rename, sync the directory), checked by a checksum when read. Layout: docs/format/checkpoint.md.
+import { LogError } from "../errors.js";
+import { type FileSystem, replaceFile } from "../fs/index.js";
+import type { WriterEpoch } from "../journal/index.js";
+import type { PartitionState } from "../partition/index.js";
+import { crc32c } from "../record/index.js";
+import type { MetadataEntry } from "../storage/contracts.js";
+
+export const checkpointName = "checkpoint";
+const word = "strandlog-checkpoint";
+const formatVersion = 1;
+
+export interface CheckpointState {
+  readonly logId: string;
+  /** Whose journal blocks count, oldest first. */
+  readonly writers: readonly WriterEpoch[];
+  /** The journal is scanned from this block on. */
+  readonly journalStart: number;
+  readonly nextPartitionNumber: number;
+  readonly metadata: readonly MetadataEntry[];
+  readonly partitions: readonly PartitionState[];
+}
+
+/** One line of text: word, version, checksum and length of what follows; then the state as JSON. */
+export function encodeCheckpoint(state: CheckpointState): Buffer {
+  const body = Buffer.from(`${JSON.stringify(state)}\n`);
+  const crc = crc32c(body).toString(16).padStart(8, "0");
+  return Buffer.concat([Buffer.from(`${word} ${formatVersion} ${crc} ${body.length}\n`), body]);
+}
+
+export function decodeCheckpoint(path: string, content: Buffer): CheckpointState {
+  const lineEnd = content.indexOf(10);
+  const [first, version, crc, length] = content.toString("latin1", 0, Math.max(lineEnd, 0)).split(" ");
+  if (first !== word) throw damaged(path, "it does not begin as a checkpoint does");
+  const body = content.subarray(lineEnd + 1);
+  if (Number(version) > formatVersion) {
+    const message = `${path} has format version ${version}, this program knows ${formatVersion}: use a newer Strandlog`;
+    throw new LogError("UNSUPPORTED_VERSION", message, { details: { path, version: Number(version) } });
+  }
+  if (String(formatVersion) !== version)
+    throw damaged(path, "its version is not a number that was ever used");
+  if (body.length !== Number(length))
+    throw damaged(path, `it holds ${body.length} bytes instead of ${length}`);
+  if (crc32c(body).toString(16).padStart(8, "0") !== crc) throw damaged(path, "its checksum does not match");
+  return JSON.parse(body.toString("utf8")) as CheckpointState;
+}
+
+export async function readCheckpoint(
+  fs: FileSystem,
+  directory: string,
+): Promise<CheckpointState | undefined> {
+  const path = `${directory}/${checkpointName}`;
+  const content = await fs.readFile(path);
+  return content === undefined ? undefined : decodeCheckpoint(path, content);
+}
+
+export function writeCheckpoint(fs: FileSystem, directory: string, state: CheckpointState): Promise<void> {
+  return replaceFile(fs, directory, checkpointName, encodeCheckpoint(state));
+}
+
+function damaged(path: string, what: string): LogError {
+  return new LogError("CORRUPT_CHECKPOINT", `${path} is damaged: ${what}`, { details: { path } });
+}

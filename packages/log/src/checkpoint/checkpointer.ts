@@ -1,0 +1,160 @@
+// Moves what the journal made durable into segments, as late as the budgets allow, so that the journal's files can be
+// used again. Lanes by partition: each writes all of its partitions, then syncs them. What was deleted in the meantime
+// is never written. A checkpoint that fails (a full disk) loses nothing: the journal keeps the data and it is tried
+// again. Called by storage/file.
+import type { Clock, Timer } from "../clock.js";
+import type { FileSystem } from "../fs/index.js";
+import type { Journal } from "../journal/index.js";
+import type { PartitionLog } from "../partition/index.js";
+import type { FileCache } from "../segment/index.js";
+import { PartitionCheckpoint } from "./partition-checkpoint.js";
+
+/** What the checkpointer asks of the storage that it serves. */
+export interface CheckpointSource {
+  /** Syncs the journal and waits until all that it holds has taken effect in memory. */
+  settle(): Promise<void>;
+  /** Partitions whose tail is not empty. */
+  dirty(): readonly PartitionLog[];
+  /** Called when a partition's batches are in segments: `bytes` left the tail. */
+  released(partition: PartitionLog, bytes: number): void;
+  /** Removes files that nobody needs, then writes the checkpoint file. */
+  save(journalStart: number): Promise<void>;
+  ended(outcome: { bytes: number; partitions: number; ms: number }): void;
+  failed(error: unknown): void;
+}
+
+const retryMsMin = 200;
+const retryMsMax = 5000;
+
+export class Checkpointer {
+  readonly #fs: FileSystem;
+  readonly #clock: Clock;
+  readonly #cache: FileCache;
+  readonly #topicsDirectory: string;
+  readonly #lanes: number;
+  readonly #journal: Journal;
+  readonly #source: CheckpointSource;
+  #running: Promise<void> | undefined;
+  #again = false;
+  #closed = false;
+  #retryMs = retryMsMin;
+  #retryTimer: Timer | undefined;
+  count = 0;
+
+  constructor(
+    fs: FileSystem,
+    clock: Clock,
+    cache: FileCache,
+    topicsDirectory: string,
+    lanes: number,
+    journal: Journal,
+    source: CheckpointSource,
+  ) {
+    this.#fs = fs;
+    this.#clock = clock;
+    this.#cache = cache;
+    this.#topicsDirectory = topicsDirectory;
+    this.#lanes = lanes;
+    this.#journal = journal;
+    this.#source = source;
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Starts a checkpoint, or another one after the one that runs. Failures are reported to the source and retried. */
+  request(): void {
+    this.#again = true;
+    if (this.#closed || this.#running !== undefined || this.#retryTimer !== undefined) return;
+    this.#running = this.#loop().finally(() => {
+      this.#running = undefined;
+      if (this.#again && this.#retryTimer === undefined) this.request();
+    });
+  }
+
+  /** One whole checkpoint, whose failure is the caller's to handle. */
+  async runNow(): Promise<void> {
+    this.#retryTimer?.cancel();
+    this.#retryTimer = undefined;
+    this.#closed = true;
+    await this.#running;
+    await this.#checkpoint();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#retryTimer?.cancel();
+    await this.#running;
+  }
+
+  async #loop(): Promise<void> {
+    while (this.#again && !this.#closed) {
+      this.#again = false;
+      try {
+        await this.#checkpoint();
+        this.#retryMs = retryMsMin;
+      } catch (error) {
+        if (this.#journal.failure !== undefined) return;
+        this.#source.failed(error);
+        this.#again = true;
+        this.#retryTimer = this.#clock.startTimer(this.#retryMs, () => {
+          this.#retryTimer = undefined;
+          this.request();
+        });
+        this.#retryMs = Math.min(this.#retryMs * 2, retryMsMax);
+        return;
+      }
+    }
+  }
+
+  async #checkpoint(): Promise<void> {
+    const started = this.#clock.elapsedMs();
+    await this.#source.settle();
+    const sequence = this.#journal.syncedSequence;
+    const partitions = this.#source.dirty();
+    const lanes = Array.from({ length: this.#lanes }, (_, lane) =>
+      this.#runLane(
+        partitions.filter((partition) => partition.number % this.#lanes === lane),
+        sequence,
+      ),
+    );
+    const results = await Promise.allSettled(lanes);
+    const start = this.#oldestNeeded(sequence);
+    await this.#source.save(this.#journal.scanStart(start));
+    this.#journal.trim(start);
+    const failure = results.find((result) => result.status === "rejected");
+    if (failure !== undefined) throw failure.reason;
+    this.count++;
+    const bytes = results.reduce(
+      (sum, result) => sum + (result.status === "fulfilled" ? result.value : 0),
+      0,
+    );
+    this.#source.ended({ bytes, partitions: partitions.length, ms: this.#clock.elapsedMs() - started });
+  }
+
+  async #runLane(partitions: readonly PartitionLog[], sequence: number): Promise<number> {
+    const work = partitions.map((partition) => new PartitionCheckpoint(this.#fs, this.#cache, partition));
+    let bytes = 0;
+    try {
+      for (const item of work) bytes += await item.write(sequence);
+      for (const item of work) await item.sync();
+      if (work.some((item) => item.isNewDirectory)) await this.#fs.syncDirectory(this.#topicsDirectory);
+    } catch (error) {
+      for (const item of work) item.abandon();
+      throw error;
+    }
+    for (const item of work) this.#source.released(item.partition, item.finish());
+    return bytes;
+  }
+
+  /** The first block that still holds something that is nowhere else. */
+  #oldestNeeded(sequence: number): number {
+    let oldest = sequence + 1;
+    for (const partition of this.#source.dirty()) {
+      const first = partition.tail.first?.sequence ?? -1;
+      if (first >= 0) oldest = Math.min(oldest, first);
+    }
+    return oldest;
+  }
+}

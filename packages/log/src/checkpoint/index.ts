@@ -1,0 +1,9 @@
+// From journal to segments, and the file that records how far that has come.
+export {
+  type CheckpointState,
+  checkpointName,
+  decodeCheckpoint,
+  readCheckpoint,
+  writeCheckpoint,
+} from "./checkpoint-file.js";
+export { Checkpointer, type CheckpointSource } from "./checkpointer.js";

@@ -1,0 +1,273 @@
+// From single appends to groups. While the storage is busy with one group, the next one forms here; it is handed over
+// the moment the storage is done. It bounds the memory of what forms: beyond the budget appends wait in line, and when
+// the line is full they fail. Called by topics; owns the only loop that appends records to the storage.
+import type { Clock } from "../clock.js";
+import { LogError } from "../errors.js";
+import { batchHeaderBytes, recordSizeMax } from "../record/index.js";
+import type { AppendGroup, Durability, LogStorage } from "../storage/contracts.js";
+import type { FormingPartition, RecordInput, TakenBatch } from "./forming.js";
+import {
+  type AppendResult,
+  makeWaitingReceipt,
+  type Receipt,
+  type ReceiptHandle,
+  type Resolve,
+  refusedReceipt,
+} from "./receipt.js";
+
+export interface AppendOptions {
+  /** What the append shall survive before it is acknowledged; default: the topic's durability. */
+  readonly durability?: Durability;
+  /** When the memory budget is used up: wait (default), or fail at once with BACKPRESSURE. */
+  readonly wait?: boolean;
+  /** Gives up waiting for room. A record that has an offset can no longer be withdrawn. */
+  readonly signal?: AbortSignal;
+}
+
+export interface AppenderSettings {
+  readonly formingBytesMax: number;
+  readonly waitingBytesMax: number;
+  readonly lingerMs: number;
+  readonly syncEveryMs: number;
+}
+
+/** A topic, as far as appending is concerned. */
+export interface AppendTarget {
+  readonly batchBytesMax: number;
+  /** Picks the partition when the record is let in. */
+  choose(record: RecordInput): FormingPartition;
+}
+
+interface Waiting {
+  readonly target: AppendTarget;
+  readonly record: RecordInput;
+  readonly level: Durability | undefined;
+  readonly size: number;
+  readonly handle: ReceiptHandle;
+  readonly stopListening: () => void;
+}
+
+export class Appender {
+  readonly #storage: LogStorage;
+  readonly #clock: Clock;
+  readonly #settings: AppenderSettings;
+  #listed: FormingPartition[] = [];
+  #formingBytes = 0;
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #running: Promise<void> | undefined;
+  #deferred = new Set<Promise<void>>();
+  #failure: unknown;
+
+  constructor(storage: LogStorage, clock: Clock, settings: AppenderSettings) {
+    this.#storage = storage;
+    this.#clock = clock;
+    this.#settings = settings;
+  }
+
+  get formingBytes(): number {
+    return this.#formingBytes;
+  }
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  append(target: AppendTarget, record: RecordInput, options: AppendOptions): Receipt {
+    if (this.#failure !== undefined) return refusedReceipt(record.partition ?? -1, this.#failure);
+    const size = recordSizeMax(record.key ?? null, record.value, record.headers);
+    if (size + batchHeaderBytes > target.batchBytesMax)
+      return refusedReceipt(record.partition ?? -1, tooLarge(size, target));
+    if (this.#formingBytes + size > this.#settings.formingBytesMax || this.#waiting.length > 0) {
+      return this.#wait(target, record, size, options);
+    }
+    const partition = target.choose(record);
+    this.#add(partition, record, size);
+    return partition.receipt(options.durability ?? partition.config.durability);
+  }
+
+  /** Settles when everything appended before the call has been handed over and has reached its level. */
+  async drain(): Promise<void> {
+    while (this.#running !== undefined || this.#deferred.size > 0) {
+      await this.#running;
+      await Promise.allSettled(this.#deferred);
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Settles when the storage has what forms in the partition now. */
+  async handOver(partition: FormingPartition): Promise<void> {
+    const end = partition.nextOffset;
+    while (!partition.isEmpty && this.#running !== undefined) {
+      await this.#running;
+      if (partition.nextOffset > end) return;
+    }
+  }
+
+  /** Refuses everything from now on, waiting appends included. */
+  fail(error: unknown): void {
+    this.#failure ??= error;
+    for (const waiting of this.#waiting) {
+      waiting.stopListening();
+      waiting.handle.resolve(Promise.reject(error));
+    }
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    for (const partition of this.#listed) {
+      for (let taken = partition.take(Infinity); taken !== undefined; taken = partition.take(Infinity)) {
+        refuse(taken.osResolvers, error);
+        refuse(taken.diskResolvers, error);
+      }
+      partition.isListed = false;
+    }
+    this.#listed = [];
+  }
+
+  #add(partition: FormingPartition, record: RecordInput, size: number): void {
+    this.#formingBytes += partition.add(record, record.timestamp ?? this.#clock.now(), size);
+    if (!partition.isListed) {
+      partition.isListed = true;
+      this.#listed.push(partition);
+    }
+    if (this.#running === undefined) this.#start();
+  }
+
+  #wait(target: AppendTarget, record: RecordInput, size: number, options: AppendOptions): Receipt {
+    const partition = record.partition ?? -1;
+    const { wait = true, signal } = options;
+    if (!wait || this.#waitingBytes + size > this.#settings.waitingBytesMax) {
+      const why = wait
+        ? `${this.#waitingBytes} bytes wait already`
+        : `${this.#formingBytes} bytes form already and the caller chose not to wait`;
+      const message = `no room for another record: ${why}; await receipts before appending more`;
+      return refusedReceipt(partition, new LogError("BACKPRESSURE", message));
+    }
+    if (signal?.aborted) return refusedReceipt(partition, signal.reason);
+    const handle = makeWaitingReceipt(partition);
+    const abort = (): void => {
+      this.#waiting = this.#waiting.filter((other) => other !== waiting);
+      this.#waitingBytes -= size;
+      handle.resolve(Promise.reject(signal?.reason));
+    };
+    const stopListening = (): void => signal?.removeEventListener("abort", abort);
+    const waiting = { target, record, level: options.durability, size, handle, stopListening };
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#waiting.push(waiting);
+    this.#waitingBytes += size;
+    return handle.receipt;
+  }
+
+  #letIn(): void {
+    let count = 0;
+    for (const { target, record, level, size, handle, stopListening } of this.#waiting) {
+      if (this.#formingBytes > 0 && this.#formingBytes + size > this.#settings.formingBytesMax) break;
+      count++;
+      this.#waitingBytes -= size;
+      stopListening();
+      const partition = target.choose(record);
+      this.#add(partition, record, size);
+      handle.place(partition.partition, partition.nextOffset - 1);
+      partition.expect(level ?? partition.config.durability, handle.resolve);
+    }
+    if (count > 0) this.#waiting = this.#waiting.slice(count);
+  }
+
+  #start(): void {
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+      if (this.#listed.length > 0 && this.#failure === undefined) this.#start();
+    });
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#listed.length > 0) {
+        await this.#gather();
+        const taken = this.#takeGroup();
+        if (taken.length === 0) return;
+        await this.#commit(taken);
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Lets everything that is ready to append do so: whatever runs before the process would next wait for I/O. */
+  #gather(): Promise<void> {
+    const { lingerMs } = this.#settings;
+    if (lingerMs > 0) return new Promise((resolve) => this.#clock.startTimer(lingerMs, resolve, true));
+    return new Promise((resolve) => queueMicrotask(() => process.nextTick(resolve)));
+  }
+
+  #takeGroup(): TakenBatch[] {
+    const group: TakenBatch[] = [];
+    let left = this.#storage.manifest.groupBytesMax;
+    let index = 0;
+    for (; index < this.#listed.length; index++) {
+      const partition = this.#listed[index] as FormingPartition;
+      for (let taken = partition.take(left); taken !== undefined; taken = partition.take(left)) {
+        group.push(taken);
+        left -= taken.formingBytes;
+      }
+      if (!partition.isEmpty) break;
+      partition.isListed = false;
+    }
+    // Who was cut off goes to the end of the line, so that one busy partition does not starve the others.
+    this.#listed = this.#listed.slice(index);
+    if (this.#listed.length > 1) this.#listed.push(this.#listed.shift() as FormingPartition);
+    return group;
+  }
+
+  async #commit(taken: readonly TakenBatch[]): Promise<void> {
+    const group: AppendGroup = {
+      batches: taken.map(({ append }) => append),
+      durability: taken.some(({ needs }) => needs === "disk") ? "disk" : "os",
+    };
+    try {
+      const { written, durable } = this.#storage.append(group);
+      await written;
+      for (const { osResolvers, osResults } of taken) acknowledge(osResolvers, osResults);
+      this.#release(taken);
+      const acknowledged = durable.then(() => {
+        for (const { diskResolvers, diskResults } of taken) acknowledge(diskResolvers, diskResults);
+      });
+      if (this.#settings.syncEveryMs === 0) await acknowledged;
+      else this.#defer(acknowledged, taken);
+    } catch (error) {
+      for (const { osResolvers, diskResolvers } of taken) {
+        refuse(osResolvers, error);
+        refuse(diskResolvers, error);
+      }
+      throw error;
+    }
+  }
+
+  /** Syncs are rare by choice: go on writing while this one is awaited. */
+  #defer(acknowledged: Promise<void>, taken: readonly TakenBatch[]): void {
+    const done = acknowledged.catch((error: unknown) => {
+      for (const { diskResolvers } of taken) refuse(diskResolvers, error);
+      this.fail(error);
+    });
+    this.#deferred.add(done);
+    void done.then(() => this.#deferred.delete(done));
+  }
+
+  #release(taken: readonly TakenBatch[]): void {
+    for (const { formingBytes } of taken) this.#formingBytes -= formingBytes;
+    if (this.#waiting.length > 0) this.#letIn();
+  }
+}
+
+function acknowledge(resolvers: readonly Resolve[], results: readonly AppendResult[]): void {
+  for (let index = 0; index < resolvers.length; index++) {
+    (resolvers[index] as Resolve)(results[index] as AppendResult);
+  }
+}
+
+function tooLarge(size: number, { batchBytesMax }: AppendTarget): LogError {
+  const message = `the record takes up to ${size} bytes, its topic allows ${batchBytesMax - batchHeaderBytes}: raise maxMessageBytes or split it`;
+  return new LogError("RECORD_TOO_LARGE", message, { details: { size, max: batchBytesMax } });
+}
+
+function refuse(resolvers: readonly Resolve[], error: unknown): void {
+  for (const resolve of resolvers) resolve(Promise.reject(error));
+}

@@ -1,0 +1,139 @@
+// The batches of one partition that have not been handed to the storage: the one that forms and those that are full.
+import { BatchBuilder, type Bytes, type HeadersInput } from "../record/index.js";
+import type { AppendGroup, BatchAppend, Durability } from "../storage/contracts.js";
+import {
+  type AppendResult,
+  acknowledgedReceipt,
+  makeReceipt,
+  type Receipt,
+  type Resolve,
+} from "./receipt.js";
+
+export interface RecordInput {
+  /** Records of one key keep their order: they go to the same partition. */
+  readonly key?: Bytes | null;
+  readonly value: Bytes | null;
+  readonly headers?: HeadersInput;
+  /** Milliseconds since 1970; default: now. */
+  readonly timestamp?: number;
+  /** Default: by the key's hash, as Kafka's clients do it; without a key, batch by batch in turn. */
+  readonly partition?: number;
+}
+
+/** What the topic decides for its partitions. */
+export interface FormingConfig {
+  durability: Durability;
+  compression: Parameters<BatchBuilder["seal"]>[0]["compression"];
+  /** A batch that would grow beyond this is followed by another. */
+  batchBytesMax: number;
+}
+
+class FormingBatch {
+  readonly builder: BatchBuilder;
+  readonly baseOffset: number;
+  /** Who waits for which level; results lie beside their resolve functions. */
+  readonly osResolvers: Resolve[] = [];
+  readonly osResults: AppendResult[] = [];
+  readonly diskResolvers: Resolve[] = [];
+  readonly diskResults: AppendResult[] = [];
+
+  constructor(baseOffset: number, sizeHint: number) {
+    this.builder = new BatchBuilder(sizeHint);
+    this.baseOffset = baseOffset;
+  }
+}
+
+export type TakenBatch = Pick<FormingBatch, "osResolvers" | "osResults" | "diskResolvers" | "diskResults"> & {
+  readonly append: BatchAppend;
+  /** What it took while it formed. */
+  readonly formingBytes: number;
+  readonly needs: AppendGroup["durability"];
+};
+
+export class FormingPartition {
+  readonly id: string;
+  readonly partition: number;
+  readonly config: FormingConfig;
+  /** Whether it is on the appender's list of partitions that have something. */
+  isListed = false;
+  #nextOffset: number;
+  #full: FormingBatch[] = [];
+  #forming: FormingBatch | undefined;
+  #sizeHint = 512;
+
+  constructor(id: string, partition: number, nextOffset: number, config: FormingConfig) {
+    this.id = id;
+    this.partition = partition;
+    this.config = config;
+    this.#nextOffset = nextOffset;
+  }
+
+  get nextOffset(): number {
+    return this.#nextOffset;
+  }
+  get isEmpty(): boolean {
+    return this.#forming === undefined && this.#full.length === 0;
+  }
+
+  /** Copies the record; answers the bytes that this took. `sizeMax` is what the record may take at most. */
+  add(record: RecordInput, timestamp: number, sizeMax: number): number {
+    let forming = this.#forming;
+    if (forming !== undefined && forming.builder.size + sizeMax > this.config.batchBytesMax) {
+      this.#full.push(forming);
+      forming = undefined;
+    }
+    if (forming === undefined) {
+      forming = new FormingBatch(this.#nextOffset, Math.min(this.#sizeHint, this.config.batchBytesMax));
+      this.#forming = forming;
+    }
+    const before = forming.builder.recordCount === 0 ? 0 : forming.builder.size;
+    forming.builder.append(record.key ?? null, record.value, record.headers, timestamp);
+    this.#nextOffset++;
+    return forming.builder.size - before;
+  }
+
+  /** A receipt for the record that was added last. */
+  receipt(level: Durability): Receipt {
+    const forming = this.#forming as FormingBatch;
+    const result = { partition: this.partition, offset: this.#nextOffset - 1, durability: level };
+    if (level === "memory") return acknowledgedReceipt(result);
+    if (level === "os") {
+      forming.osResults.push(result);
+      return makeReceipt(this.partition, result.offset, forming.osResolvers);
+    }
+    forming.diskResults.push(result);
+    return makeReceipt(this.partition, result.offset, forming.diskResolvers);
+  }
+
+  /** The same for an append that waited and has its promise already. */
+  expect(level: Durability, resolve: Resolve): void {
+    const forming = this.#forming as FormingBatch;
+    const result = { partition: this.partition, offset: this.#nextOffset - 1, durability: level };
+    if (level === "memory") resolve(result);
+    else if (level === "os") {
+      forming.osResults.push(result);
+      forming.osResolvers.push(resolve);
+    } else {
+      forming.diskResults.push(result);
+      forming.diskResolvers.push(resolve);
+    }
+  }
+
+  /** The oldest batch, sealed, if it fits into `bytesMax`. */
+  take(bytesMax: number): TakenBatch | undefined {
+    const batch = this.#full[0] ?? this.#forming;
+    if (batch === undefined || batch.builder.size > bytesMax) return undefined;
+    if (this.#full.shift() === undefined) this.#forming = undefined;
+    const { builder, baseOffset } = batch;
+    const formingBytes = builder.size;
+    this.#sizeHint = Math.ceil(formingBytes * 1.1);
+    const { durability, compression } = this.config;
+    const bytes = builder.seal({ baseOffset, partitionLeaderEpoch: 0, compression });
+    return {
+      ...batch,
+      append: { partitionId: this.id, bytes, baseOffset, visibleAt: durability },
+      formingBytes,
+      needs: durability === "disk" || batch.diskResolvers.length > 0 ? "disk" : "os",
+    };
+  }
+}

@@ -1,0 +1,265 @@
+// The log as users see it: topics by name, sync, figures, close. It keeps the catalogue of topics in the metadata store
+// and looks after retention. It sees the storage through its contract and nothing else.
+import type { Clock, Timer } from "../clock.js";
+import { LogError } from "../errors.js";
+import { checkTopicName, type LogSettings, type TopicConfig, topicConfig } from "../options.js";
+import { requireCompression } from "../record/index.js";
+import type { LogStorage, PartitionName, StorageCounters } from "../storage/contracts.js";
+import { Appender } from "./appender.js";
+import { Topic, type TopicDescription, type TopicHost } from "./topic.js";
+
+/** What the metadata store holds of a topic, as JSON under "topic/<name>". */
+interface TopicEntry {
+  readonly topicId: string;
+  readonly config: TopicConfig;
+  /** Deletion has begun and is finished at the next open if need be. */
+  readonly deleting?: boolean;
+}
+
+export interface LogStats {
+  readonly topics: readonly TopicDescription[];
+  /** Records whose batches have not been handed to the storage yet, and appends that wait for room, in bytes. */
+  readonly formingBytes: number;
+  readonly waitingBytes: number;
+  readonly storage: StorageCounters;
+}
+
+const topicPrefix = "topic/";
+const formingShare = 0.25;
+
+export class Log {
+  readonly #storage: LogStorage;
+  readonly #clock: Clock;
+  readonly #settings: LogSettings;
+  readonly #host: TopicHost;
+  readonly #appender: Appender;
+  readonly #topics = new Map<string, Promise<Topic>>();
+  #retentionTimer: Timer | undefined;
+  #retaining: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** Use {@link openLog}. */
+  constructor(storage: LogStorage, clock: Clock, settings: LogSettings) {
+    this.#storage = storage;
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#appender = new Appender(storage, clock, {
+      formingBytesMax: Math.floor(settings.tailBytesMax * formingShare),
+      waitingBytesMax: settings.waitingBytesMax,
+      lingerMs: settings.lingerMs,
+      syncEveryMs: settings.syncEveryMs,
+    });
+    this.#host = {
+      storage,
+      clock,
+      appender: this.#appender,
+      isClosed: () => this.#closed !== undefined,
+      alterTopic: (name, changes) => this.#alter(name, changes),
+    };
+  }
+
+  /** @internal Finishes what a crash interrupted, then looks after retention. */
+  async start(): Promise<void> {
+    if (this.#storage.manifest.readOnly) return;
+    for (const { key, value } of await this.#storage.metadata.list(topicPrefix)) {
+      if ((JSON.parse(value) as TopicEntry).deleting)
+        await this.#finishDeletion(key.slice(topicPrefix.length));
+    }
+    this.#scheduleRetention();
+  }
+
+  /**
+   * Opens a topic, or makes it. Settings count when it is made; one that exists must have those that are given
+   * (TOPIC_EXISTS otherwise: see {@link Topic.alter}).
+   */
+  async topic(name: string, config: Partial<TopicConfig> = {}): Promise<Topic> {
+    this.#refuseClosed();
+    checkTopicName(name);
+    const checked = topicConfig(config);
+    let opening = this.#topics.get(name);
+    if (opening === undefined) {
+      opening = this.#openOrMake(name, checked);
+      this.#topics.set(name, opening);
+      opening.catch(() => this.#topics.delete(name));
+    }
+    const topic = await opening;
+    for (const [option, wanted] of Object.entries(config) as [keyof TopicConfig, unknown][]) {
+      if (wanted === undefined || topic.config[option] === wanted) continue;
+      const message = `the topic "${name}" exists with ${option} ${topic.config[option]}, not ${String(wanted)}: alter it`;
+      throw new LogError("TOPIC_EXISTS", message, { details: { topic: name, option } });
+    }
+    return topic;
+  }
+
+  /** Makes a topic; TOPIC_EXISTS if there is one. */
+  async createTopic(name: string, config: Partial<TopicConfig> = {}): Promise<Topic> {
+    this.#refuseClosed();
+    checkTopicName(name);
+    if (this.#topics.has(name) || (await this.#entry(name)) !== undefined) {
+      throw new LogError("TOPIC_EXISTS", `the topic "${name}" exists already`, { details: { topic: name } });
+    }
+    return this.topic(name, config);
+  }
+
+  /** Opens a topic that exists; TOPIC_NOT_FOUND otherwise. */
+  async existingTopic(name: string): Promise<Topic> {
+    this.#refuseClosed();
+    checkTopicName(name);
+    if (!this.#topics.has(name) && (await this.#entry(name)) === undefined) throw notFound(name);
+    return this.topic(name);
+  }
+
+  /** Names of all topics, sorted. */
+  async topics(): Promise<string[]> {
+    this.#refuseClosed();
+    const entries = await this.#storage.metadata.list(topicPrefix);
+    const alive = entries.filter(({ value }) => !(JSON.parse(value) as TopicEntry).deleting);
+    return alive.map(({ key }) => key.slice(topicPrefix.length));
+  }
+
+  /** Deletes a topic with all its records; TOPIC_NOT_FOUND if there is none. */
+  async deleteTopic(name: string): Promise<void> {
+    const topic = await this.existingTopic(name);
+    topic.markDeleted();
+    await this.#appender.drain();
+    const entry: TopicEntry = { topicId: topic.topicId, config: topic.config, deleting: true };
+    await this.#storage.metadata.put(topicPrefix + name, JSON.stringify(entry));
+    this.#topics.delete(name);
+    await this.#finishDeletion(name);
+  }
+
+  /** Makes durable all that was appended before the call, whatever its level and syncEveryMs. */
+  async sync(): Promise<void> {
+    this.#refuseClosed();
+    const forced = { batches: [], durability: "disk", force: true } as const;
+    // What waits for a sync that is far off must not keep the groups behind it.
+    await Promise.all([this.#appender.drain(), this.#storage.append(forced).durable]);
+    await this.#storage.append(forced).durable;
+  }
+
+  /** Figures of the log, of every topic and of every partition. */
+  async stats(): Promise<LogStats> {
+    const topics = await Promise.all(
+      (await this.topics()).map(async (name) => (await this.existingTopic(name)).describe()),
+    );
+    return {
+      topics,
+      formingBytes: this.#appender.formingBytes,
+      waitingBytes: this.#appender.waitingBytes,
+      storage: this.#storage.counters,
+    };
+  }
+
+  /** Waits for what was appended, writes everything to segments, lets go of the directory. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#retentionTimer?.cancel();
+    await this.#retaining;
+    if (this.#settings.syncEveryMs > 0) {
+      await this.#storage
+        .append({ batches: [], durability: "disk", force: true })
+        .durable.catch(() => undefined);
+    }
+    // A log that failed has told so to whoever appended; it still has to let go of the directory.
+    await this.#appender.drain().catch(() => undefined);
+    this.#appender.fail(new LogError("CLOSED", "the log is closed"));
+    await this.#storage.close();
+  }
+
+  async #entry(name: string): Promise<TopicEntry | undefined> {
+    const found = await this.#storage.metadata.get(topicPrefix + name);
+    const entry = found === undefined ? undefined : (JSON.parse(found.value) as TopicEntry);
+    return entry?.deleting ? undefined : entry;
+  }
+
+  async #openOrMake(name: string, config: TopicConfig): Promise<Topic> {
+    let entry = await this.#entry(name);
+    if (entry === undefined) {
+      if (this.#storage.manifest.readOnly) throw notFound(name);
+      requireCompression(config.compression);
+      entry = { topicId: this.#clock.randomBytes(16).toString("base64url"), config };
+      await this.#storage.createPartitions(partitionNames(name, entry), config);
+      await this.#storage.metadata.put(topicPrefix + name, JSON.stringify(entry), 0);
+    } else requireCompression(entry.config.compression);
+    const topic = new Topic(this.#host, name, entry.topicId, entry.config);
+    await topic.adopt(entry.config, partitionNames(name, entry));
+    return topic;
+  }
+
+  async #alter(name: string, changes: Partial<TopicConfig>): Promise<TopicConfig> {
+    const topic = await this.existingTopic(name);
+    const config = topicConfig(changes, topic.config);
+    if (config.partitions < topic.config.partitions) {
+      const message = `the topic "${name}" has ${topic.config.partitions} partitions: their number can only grow`;
+      throw new LogError("INVALID_ARGUMENT", message, { details: { topic: name } });
+    }
+    requireCompression(config.compression);
+    const entry: TopicEntry = { topicId: topic.topicId, config };
+    const names = partitionNames(name, entry);
+    await this.#storage.createPartitions(names, config);
+    await this.#storage.metadata.put(topicPrefix + name, JSON.stringify(entry));
+    await topic.adopt(config, names);
+    return config;
+  }
+
+  async #finishDeletion(name: string): Promise<void> {
+    const found = await this.#storage.metadata.get(topicPrefix + name);
+    if (found === undefined) return;
+    const ids = partitionNames(name, JSON.parse(found.value) as TopicEntry).map(({ id }) => id);
+    await this.#storage.deletePartitions(ids);
+    await this.#storage.metadata.delete(topicPrefix + name);
+  }
+
+  #scheduleRetention(): void {
+    this.#retentionTimer = this.#clock.startTimer(this.#settings.retentionCheckMs, () => {
+      this.#retaining = this.#retain()
+        // Deletion that fails is tried again at the next turn; the storage's figures tell what is wrong.
+        .catch(() => undefined)
+        .finally(() => {
+          this.#retaining = undefined;
+          if (this.#closed === undefined) this.#scheduleRetention();
+        });
+    });
+  }
+
+  async #retain(): Promise<void> {
+    for (const { key, value } of await this.#storage.metadata.list(topicPrefix)) {
+      const entry = JSON.parse(value) as TopicEntry;
+      const { retentionMs, retentionBytes } = entry.config;
+      if (entry.deleting || (retentionMs < 0 && retentionBytes < 0)) continue;
+      const limits = {
+        ...(retentionMs < 0 ? {} : { timestampMin: this.#clock.now() - retentionMs }),
+        ...(retentionBytes < 0 ? {} : { bytesMax: retentionBytes }),
+      };
+      for (const { id } of partitionNames(key.slice(topicPrefix.length), entry)) {
+        if (this.#closed !== undefined) return;
+        await this.#storage.retain(id, limits);
+      }
+    }
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed !== undefined) throw new LogError("CLOSED", "the log is closed");
+  }
+}
+
+function partitionNames(topic: string, { topicId, config }: TopicEntry): PartitionName[] {
+  return Array.from({ length: config.partitions }, (_, partition) => ({
+    id: `${topicId}/${partition}`,
+    topic,
+    topicId,
+    partition,
+  }));
+}
+
+function notFound(name: string): LogError {
+  return new LogError("TOPIC_NOT_FOUND", `there is no topic "${name}"`, { details: { topic: name } });
+}

@@ -1,0 +1,76 @@
+// A partition as users see it: reading, and deleting its head. Appending goes through the topic.
+import { LogError } from "../errors.js";
+import { checkInteger } from "../options.js";
+import type { LogRecord, RecordBatch } from "../record/index.js";
+import type { LogStorage, PartitionDescription } from "../storage/contracts.js";
+import {
+  BatchReader,
+  type Position,
+  type ReadOptions,
+  type ReadSource,
+  RecordReader,
+  resolvePosition,
+} from "./reading.js";
+
+/** What an offset leads to: the record, or the next offset that exists (the end, if none does yet). */
+export type GetResult =
+  | { readonly record: LogRecord }
+  | { readonly record?: undefined; readonly next: number };
+
+export class Partition {
+  readonly topic: string;
+  /** From 0. */
+  readonly number: number;
+  readonly #source: ReadSource;
+
+  constructor(topic: string, source: ReadSource) {
+    this.topic = topic;
+    this.number = source.partition;
+    this.#source = source;
+  }
+
+  /** Records in order of their offsets. Ends at the end, or never with `follow`. */
+  read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
+    return new RecordReader(this.#source, options);
+  }
+
+  /** Whole batches as they are stored: the fast way. The first may begin before `from`. */
+  async *readBatches(options: ReadOptions = {}): AsyncGenerator<RecordBatch, void, void> {
+    const reader = new BatchReader(this.#source, options);
+    for (let batch = await reader.next(); batch !== undefined; batch = await reader.next()) yield batch;
+  }
+
+  /** The record at an offset, or the next offset that exists. */
+  async get(offset: number): Promise<GetResult> {
+    checkInteger("offset", offset, 0);
+    await this.#source.settle();
+    const { chunks, highWatermark } = await this.#storage.read(this.#source.id, offset, 1);
+    const [chunk] = chunks;
+    if (chunk === undefined) return { next: highWatermark };
+    const reader = new RecordReader(this.#source, { from: offset });
+    const { value } = await reader.next();
+    if (value === undefined) return { next: highWatermark };
+    return value.offset === offset ? { record: value } : { next: value.offset };
+  }
+
+  /** The offset that a position means now. */
+  offsetOf(position: Position): Promise<number> {
+    return resolvePosition(this.#source, position);
+  }
+
+  /** Deletes all records before an offset; "latest" deletes all. Files go when nothing in them is left. */
+  async deleteRecords(before: number | "latest"): Promise<void> {
+    const offset = await resolvePosition(this.#source, before);
+    await this.#storage.deleteRecords(this.#source.id, offset);
+  }
+
+  async describe(): Promise<PartitionDescription> {
+    await this.#source.settle();
+    return this.#storage.describe(this.#source.id);
+  }
+
+  get #storage(): LogStorage {
+    if (this.#source.isClosed()) throw new LogError("CLOSED", "the log is closed");
+    return this.#source.storage;
+  }
+}

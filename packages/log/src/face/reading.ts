@@ -1,0 +1,199 @@
+// Pull-based reading: batches first, records on top of them. While the caller works on one chunk the next is on its
+// way. A reader holds two chunks at most, and no file.
+import { LogError } from "../errors.js";
+import { batchLengthAt, type LogRecord, RecordBatch } from "../record/index.js";
+import type { LogStorage } from "../storage/contracts.js";
+
+/** An offset, either end of what there is, or the first record at or after a time. */
+export type Position = number | "earliest" | "latest" | Date;
+
+export interface ReadOptions {
+  /** Default "earliest". */
+  readonly from?: Position;
+  /** Where to stop, exclusive; default: the end as it is when reading begins, or never when following. */
+  readonly until?: Position;
+  /** Wait for what will be appended. Default false. */
+  readonly follow?: boolean;
+  readonly signal?: AbortSignal;
+  /** Told when offsets that were asked for do not exist: deleted, or a gap. Reading goes on at `next`. */
+  readonly onSkip?: (skip: { partition: number; from: number; next: number }) => void;
+}
+
+const chunkBytes = 1024 * 1024;
+
+/** A partition as the readers need it. */
+export interface ReadSource {
+  readonly storage: LogStorage;
+  readonly id: string;
+  readonly partition: number;
+  /** Sees to it that what is acknowledged is visible. */
+  settle(): Promise<void>;
+  isClosed(): boolean;
+}
+
+export async function resolvePosition(source: ReadSource, position: Position): Promise<number> {
+  if (typeof position === "number") {
+    if (Number.isSafeInteger(position) && position >= 0) return position;
+    throw new LogError("INVALID_ARGUMENT", `${position} is not an offset`);
+  }
+  await source.settle();
+  if (position instanceof Date) {
+    const found = await source.storage.offsetForTimestamp(source.id, position.getTime());
+    if (found !== undefined) return found.offset;
+  } else if (position !== "earliest" && position !== "latest") {
+    throw new LogError(
+      "INVALID_ARGUMENT",
+      `${String(position)} is not a position: give an offset, a Date, "earliest" or "latest"`,
+    );
+  }
+  const { logStartOffset, highWatermark } = await source.storage.describe(source.id);
+  return position === "earliest" ? logStartOffset : highWatermark;
+}
+
+/** Whole batches of one partition, in order. The first may begin before `from`, the last reach beyond `until`. */
+export class BatchReader {
+  readonly #source: ReadSource;
+  readonly #options: ReadOptions;
+  #next = -1;
+  #until = Number.POSITIVE_INFINITY;
+  #ahead: ReturnType<LogStorage["read"]> | undefined;
+  #batches: RecordBatch[] = [];
+  #index = 0;
+
+  constructor(source: ReadSource, options: ReadOptions) {
+    this.#source = source;
+    this.#options = options;
+  }
+
+  /** The next offset to be read. */
+  get position(): number {
+    return this.#next;
+  }
+  get until(): number {
+    return this.#until;
+  }
+
+  /** A batch that is in memory already. */
+  takeReady(): RecordBatch | undefined {
+    const batch = this.#batches[this.#index];
+    if (batch === undefined) return undefined;
+    this.#index++;
+    return batch;
+  }
+
+  async next(): Promise<RecordBatch | undefined> {
+    for (;;) {
+      const ready = this.takeReady();
+      if (ready !== undefined) return ready;
+      if (!(await this.#fill())) return undefined;
+    }
+  }
+
+  /** Gets another chunk; false at the end. */
+  async #fill(): Promise<boolean> {
+    const { storage, id } = this.#source;
+    const { follow = false, signal } = this.#options;
+    if (this.#next < 0) await this.#begin();
+    for (;;) {
+      signal?.throwIfAborted();
+      if (this.#source.isClosed()) throw new LogError("CLOSED", "the log was closed while it was being read");
+      if (this.#next >= this.#until) return false;
+      const result = await (this.#ahead ?? storage.read(id, this.#next, chunkBytes));
+      this.#ahead = undefined;
+      if (result.chunks.length > 0) {
+        this.#take(result.chunks);
+        if (this.#next < Math.min(result.highWatermark, this.#until)) {
+          this.#ahead = storage.read(id, this.#next, chunkBytes);
+          this.#ahead.catch(() => undefined); // Whoever reads on gets it; nobody may.
+        }
+        if (this.#batches.length > 0) return true;
+      } else {
+        if (result.startOffset > this.#next) this.#skipTo(result.startOffset);
+        if (!follow) return false;
+        await storage.watch(id, Math.max(this.#next, result.highWatermark), signal);
+      }
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { from = "earliest", until, follow = false } = this.#options;
+    await this.#source.settle();
+    this.#next = await resolvePosition(this.#source, from);
+    if (until !== undefined) this.#until = await resolvePosition(this.#source, until);
+    else if (!follow) this.#until = await resolvePosition(this.#source, "latest");
+  }
+
+  #take(chunks: readonly Buffer[]): void {
+    const batches: RecordBatch[] = [];
+    for (const chunk of chunks) {
+      for (let at = 0; at < chunk.length; ) {
+        const length = batchLengthAt(chunk, at);
+        batches.push(new RecordBatch(chunk.subarray(at, at + length), this.#source.partition));
+        at += length;
+      }
+    }
+    const first = batches[0] as RecordBatch;
+    if (first.baseOffset > this.#next) this.#skipTo(first.baseOffset);
+    this.#next = (batches.at(-1) as RecordBatch).nextOffset;
+    const beyond = batches.findIndex((batch) => batch.baseOffset >= this.#until);
+    this.#batches = beyond < 0 ? batches : batches.slice(0, beyond);
+    this.#index = 0;
+  }
+
+  #skipTo(next: number): void {
+    this.#options.onSkip?.({ partition: this.#source.partition, from: this.#next, next });
+    this.#next = next;
+  }
+}
+
+/** Records of one partition. Those at hand are given without waiting for anything. */
+export class RecordReader implements AsyncIterableIterator<LogRecord> {
+  readonly #batches: BatchReader;
+  #records: Iterator<LogRecord, void, void> | undefined;
+  #from = 0;
+  #isDone = false;
+
+  constructor(source: ReadSource, options: ReadOptions) {
+    this.#batches = new BatchReader(source, options);
+    if (typeof options.from === "number") this.#from = options.from;
+    if (options.from instanceof Date) this.#from = -1;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<LogRecord, undefined>> {
+    const record = this.#takeReady();
+    if (record !== undefined) return Promise.resolve({ done: false, value: record });
+    return this.#advance();
+  }
+
+  return(): Promise<IteratorResult<LogRecord, undefined>> {
+    this.#isDone = true;
+    this.#records = undefined;
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  #takeReady(): LogRecord | undefined {
+    while (this.#records !== undefined) {
+      const { value } = this.#records.next();
+      if (value !== undefined && value.offset < this.#batches.until) return value;
+      const batch = value === undefined ? this.#batches.takeReady() : undefined;
+      this.#records = batch?.records(this.#from);
+    }
+    return undefined;
+  }
+
+  async #advance(): Promise<IteratorResult<LogRecord, undefined>> {
+    while (!this.#isDone) {
+      const batch = await this.#batches.next();
+      if (batch === undefined || this.#isDone) break;
+      this.#records = batch.isControl ? undefined : batch.records(this.#from);
+      const value = this.#takeReady();
+      if (value !== undefined) return { done: false, value };
+    }
+    this.#isDone = true;
+    return { done: true, value: undefined };
+  }
+}

@@ -1,0 +1,243 @@
+// A topic as users see it: append, read, describe, change. Made by the log, which keeps one per name.
+import type { Clock } from "../clock.js";
+import { LogError } from "../errors.js";
+import { checkInteger, type TopicConfig } from "../options.js";
+import { type Bytes, batchHeaderBytes, type LogRecord, partitionForKey } from "../record/index.js";
+import type { Durability, LogStorage, PartitionDescription, PartitionName } from "../storage/contracts.js";
+import type { Appender, AppendOptions, AppendTarget } from "./appender.js";
+import { type FormingConfig, FormingPartition, type RecordInput } from "./forming.js";
+import { Partition } from "./partition.js";
+import { BatchReader, type ReadOptions, type ReadSource } from "./reading.js";
+import { type Receipt, refusedReceipt } from "./receipt.js";
+
+/** What the log lends to its topics. */
+export interface TopicHost {
+  readonly storage: LogStorage;
+  readonly clock: Clock;
+  readonly appender: Appender;
+  isClosed(): boolean;
+  alterTopic(name: string, changes: Partial<TopicConfig>): Promise<TopicConfig>;
+}
+
+export interface TopicDescription {
+  readonly name: string;
+  readonly topicId: string;
+  readonly config: TopicConfig;
+  readonly partitions: readonly (PartitionDescription & { readonly partition: number })[];
+}
+
+const durabilities: ReadonlySet<unknown> = new Set(["memory", "os", "disk"] satisfies Durability[]);
+const keyScratch = Buffer.allocUnsafeSlow(1024);
+
+export class Topic implements AppendTarget {
+  readonly name: string;
+  readonly topicId: string;
+  readonly #host: TopicHost;
+  readonly #forming: FormingPartition[] = [];
+  readonly #partitions: Partition[] = [];
+  readonly #sources: ReadSource[] = [];
+  readonly #formingConfig: FormingConfig;
+  #config: TopicConfig;
+  #sticky = 0;
+  #isDeleted = false;
+
+  /** Use {@link Log.topic}. */
+  constructor(host: TopicHost, name: string, topicId: string, config: TopicConfig) {
+    this.#host = host;
+    this.name = name;
+    this.topicId = topicId;
+    this.#config = config;
+    this.#formingConfig = this.#formingConfigOf(config);
+  }
+
+  /** The topic's settings as they are now. */
+  get config(): TopicConfig {
+    return this.#config;
+  }
+  get partitionCount(): number {
+    return this.#partitions.length;
+  }
+  get batchBytesMax(): number {
+    return this.#formingConfig.batchBytesMax;
+  }
+
+  /**
+   * Appends a record. The receipt knows its offset at once; awaiting it waits until the record has reached its
+   * durability. Key and value are copied before the call returns, unless the append has to wait for room.
+   * Rejects with RECORD_TOO_LARGE, BACKPRESSURE, JOURNAL_FAILED, READ_ONLY, CLOSED.
+   */
+  append(record: RecordInput, options: AppendOptions = {}): Receipt {
+    const refusal = this.#refusal(record, options);
+    if (refusal !== undefined) return refusedReceipt(record?.partition ?? -1, refusal);
+    return this.#host.appender.append(this, record, options);
+  }
+
+  /** One partition, by its number. PARTITION_NOT_FOUND if there is none. */
+  partition(number: number): Partition {
+    return this.#partitions[number] ?? this.#noPartition(number);
+  }
+
+  /**
+   * Records of all partitions: in order within each, one partition's run after the other's. An offset in `from` or
+   * `until` counts for each partition.
+   */
+  async *read(options: ReadOptions = {}): AsyncGenerator<LogRecord, void, void> {
+    const { follow = false, signal } = options;
+    if (this.#sources.length === 1) {
+      yield* (this.#partitions[0] as Partition).read(options);
+      return;
+    }
+    const readers = this.#sources.map((source) => new BatchReader(source, { ...options, follow: false }));
+    for (let round = 0; ; round++) {
+      let isProgress = false;
+      for (const [index, source] of this.#sources.entries()) {
+        let reader = readers[index];
+        // A reader that reached the end is replaced by one that goes on from there.
+        if (round > 0) {
+          const from = (readers[index] as BatchReader).position;
+          reader = new BatchReader(source, { ...options, from, follow: false });
+          readers[index] = reader;
+        }
+        const from = typeof options.from === "number" ? options.from : 0;
+        for (let batch = await reader?.next(); batch !== undefined; batch = await reader?.next()) {
+          isProgress = true;
+          for (const record of batch.records(from)) {
+            if (record.offset < (reader as BatchReader).until) yield record;
+          }
+        }
+      }
+      if (!follow) return;
+      if (!isProgress) await this.#watchAny(readers, signal);
+    }
+  }
+
+  async describe(): Promise<TopicDescription> {
+    const partitions = await Promise.all(
+      this.#partitions.map(async (partition) => ({
+        partition: partition.number,
+        ...(await partition.describe()),
+      })),
+    );
+    return { name: this.name, topicId: this.topicId, config: this.config, partitions };
+  }
+
+  /** Changes settings; they are stored with the topic. `partitions` may only grow. */
+  async alter(changes: Partial<TopicConfig>): Promise<TopicConfig> {
+    return this.#host.alterTopic(this.name, changes);
+  }
+
+  /** @internal Called by the log when the settings or the number of partitions changed. */
+  async adopt(config: TopicConfig, names: readonly PartitionName[]): Promise<void> {
+    this.#config = config;
+    Object.assign(this.#formingConfig, this.#formingConfigOf(config));
+    for (const name of names.slice(this.#partitions.length)) {
+      const { logEndOffset } = await this.#host.storage.describe(name.id);
+      const forming = new FormingPartition(name.id, name.partition, logEndOffset, this.#formingConfig);
+      const source: ReadSource = {
+        storage: this.#host.storage,
+        id: name.id,
+        partition: name.partition,
+        settle: () => this.#settle(forming),
+        isClosed: () => this.#host.isClosed(),
+      };
+      this.#forming.push(forming);
+      this.#sources.push(source);
+      this.#partitions.push(new Partition(this.name, source));
+    }
+  }
+
+  /** @internal */
+  markDeleted(): void {
+    this.#isDeleted = true;
+  }
+
+  /** @internal Kafka's rule: the partition asked for, the key's hash, or one partition until its batch is full. */
+  choose(record: RecordInput): FormingPartition {
+    const count = this.#forming.length;
+    let index = 0;
+    if (record.partition !== undefined) index = record.partition;
+    else if (count > 1) {
+      if (record.key !== undefined && record.key !== null)
+        index = partitionForKey(keyBytes(record.key), count);
+      else {
+        if ((this.#forming[this.#sticky] as FormingPartition).isEmpty)
+          this.#sticky = (this.#sticky + 1) % count;
+        index = this.#sticky;
+      }
+    }
+    return this.#forming[index] as FormingPartition;
+  }
+
+  #refusal(record: RecordInput, options: AppendOptions): LogError | undefined {
+    if (this.#host.isClosed()) return new LogError("CLOSED", "the log is closed");
+    if (this.#isDeleted) return new LogError("TOPIC_NOT_FOUND", `the topic "${this.name}" was deleted`);
+    if (this.#host.storage.manifest.readOnly) {
+      return new LogError("READ_ONLY", "the log was opened read-only: open it without readOnly to append");
+    }
+    if (typeof record !== "object" || record === null) return invalid("a record is an object with a value");
+    const { key, value, timestamp, partition, headers } = record;
+    if (!isBytes(value)) return invalid("a record's value must be a Uint8Array, a string or null");
+    if (key !== undefined && !isBytes(key))
+      return invalid("a record's key must be a Uint8Array, a string or null");
+    if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && timestamp >= 0)) {
+      return invalid(`${timestamp} is not a timestamp: give milliseconds since 1970`);
+    }
+    if (partition !== undefined && this.#forming[partition] === undefined) {
+      const message = `the topic "${this.name}" has partitions 0 to ${this.#forming.length - 1}, not ${partition}`;
+      return new LogError("PARTITION_NOT_FOUND", message, { details: { topic: this.name, partition } });
+    }
+    if (headers !== undefined && !Object.values(headers).every(isBytes)) {
+      return invalid("a header's value must be a Uint8Array, a string or null");
+    }
+    if (options.durability !== undefined && !durabilities.has(options.durability)) {
+      return invalid(`"${options.durability}" is not a durability: disk, os or memory`);
+    }
+    return undefined;
+  }
+
+  /** What is acknowledged must be visible; that of a memory topic may still be forming. */
+  async #settle(forming: FormingPartition): Promise<void> {
+    if (this.#config.durability === "memory") await this.#host.appender.handOver(forming);
+  }
+
+  #formingConfigOf({ durability, compression, maxMessageBytes }: TopicConfig): FormingConfig {
+    const { groupBytesMax } = this.#host.storage.manifest;
+    const batchBytesMax = Math.max(batchHeaderBytes, Math.min(maxMessageBytes, groupBytesMax));
+    return { durability, compression, batchBytesMax };
+  }
+
+  async #watchAny(readers: readonly BatchReader[], signal: AbortSignal | undefined): Promise<void> {
+    const done = new AbortController();
+    const either = signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]);
+    const watches = this.#sources.map((source, index) =>
+      source.storage.watch(source.id, (readers[index] as BatchReader).position, either),
+    );
+    for (const watch of watches) watch.catch(() => undefined);
+    try {
+      await Promise.race(watches);
+      if (this.#host.isClosed()) throw new LogError("CLOSED", "the log was closed while it was being read");
+    } finally {
+      done.abort();
+    }
+  }
+
+  #noPartition(number: number): never {
+    checkInteger("partition", number, 0);
+    const message = `the topic "${this.name}" has partitions 0 to ${this.#partitions.length - 1}, not ${number}`;
+    throw new LogError("PARTITION_NOT_FOUND", message, { details: { topic: this.name, partition: number } });
+  }
+}
+
+function isBytes(value: unknown): value is Bytes | null {
+  return value === null || typeof value === "string" || value instanceof Uint8Array;
+}
+
+function keyBytes(key: Bytes): Uint8Array {
+  if (typeof key !== "string") return key;
+  if (key.length * 3 > keyScratch.length) return Buffer.from(key);
+  return keyScratch.subarray(0, keyScratch.write(key));
+}
+
+function invalid(message: string): LogError {
+  return new LogError("INVALID_ARGUMENT", message);
+}

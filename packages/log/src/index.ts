@@ -1,0 +1,16 @@
+// The engine's door: what an application needs. Drivers find their contract in ./storage, inspectors in ./format.
+export type { Clock, Timer } from "./clock.js";
+export { type ErrorCode, errorCodes, LogError } from "./errors.js";
+export type { AppendOptions } from "./face/appender.js";
+export type { RecordInput } from "./face/forming.js";
+export type { Log, LogStats } from "./face/log.js";
+export type { GetResult, Partition } from "./face/partition.js";
+export type { Position, ReadOptions } from "./face/reading.js";
+export type { AppendResult, Receipt } from "./face/receipt.js";
+export type { Topic, TopicDescription } from "./face/topic.js";
+export type { DirectoryLock, File, FileSystem } from "./fs/index.js";
+export { type LogOptions, openLog } from "./open.js";
+export type { LogSettings, TopicConfig } from "./options.js";
+export type { Bytes, Compression, Header, HeadersInput, LogRecord, RecordBatch } from "./record/index.js";
+export type { Durability, PartitionDescription, StorageCounters } from "./storage/contracts.js";
+export type { RecoveryProgress } from "./storage/file/open-file-storage.js";

@@ -1,0 +1,62 @@
+// The unit that the journal writes: a header and a payload, on a page boundary. Layout: docs/format/journal.md.
+import { LogError } from "../errors.js";
+import { crc32c, readInt64, writeInt64 } from "../record/index.js";
+
+/** Blocks start on multiples of this, so that no write touches a page that holds acknowledged data. */
+export const pageBytes = 4096;
+export const blockHeaderBytes = 64;
+const magic = 0x534c_4a42; // "SLJB"
+const formatVersion = 1;
+const writerIdBytes = 8;
+
+export interface BlockHeader {
+  /** One higher each time the log is opened for writing. */
+  epoch: number;
+  /** Random, new each time the log is opened: tells apart two attempts that reached the same epoch. */
+  writerId: string;
+  /** One higher in each block. */
+  sequence: number;
+  /** Every block up to this one was known to be on the disk when this one was written. */
+  syncedSequence: number;
+  payloadBytes: number;
+  payloadCrc: number;
+}
+
+export function encodeBlockHeader(buffer: Buffer, header: BlockHeader): void {
+  buffer.fill(0, 0, blockHeaderBytes);
+  buffer.writeUInt32BE(magic, 0);
+  buffer.writeUInt16BE(formatVersion, 4);
+  writeInt64(buffer, 8, header.epoch);
+  writeInt64(buffer, 16, header.sequence);
+  writeInt64(buffer, 24, header.syncedSequence);
+  buffer.write(header.writerId, 32, writerIdBytes, "hex");
+  buffer.writeUInt32BE(header.payloadBytes, 40);
+  buffer.writeUInt32BE(header.payloadCrc, 44);
+  buffer.writeUInt32BE(crc32c(buffer.subarray(0, 60)), 60);
+}
+
+/** Undefined when there is no intact header: zeros, a torn write, other data. */
+export function decodeBlockHeader(buffer: Buffer): BlockHeader | undefined {
+  if (buffer.length < blockHeaderBytes || buffer.readUInt32BE(0) !== magic) return undefined;
+  if (buffer.readUInt32BE(60) !== crc32c(buffer.subarray(0, 60))) return undefined;
+  const version = buffer.readUInt16BE(4);
+  if (version > formatVersion) {
+    throw new LogError(
+      "UNSUPPORTED_VERSION",
+      `the journal has format version ${version}, this program knows ${formatVersion}`,
+    );
+  }
+  return {
+    epoch: readInt64(buffer, 8),
+    sequence: readInt64(buffer, 16),
+    syncedSequence: readInt64(buffer, 24),
+    writerId: buffer.toString("hex", 32, 32 + writerIdBytes),
+    payloadBytes: buffer.readUInt32BE(40),
+    payloadCrc: buffer.readUInt32BE(44),
+  };
+}
+
+/** What a block of this payload takes in its file. */
+export function blockSpan(payloadBytes: number): number {
+  return Math.ceil((blockHeaderBytes + payloadBytes) / pageBytes) * pageBytes;
+}

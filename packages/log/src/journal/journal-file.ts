@@ -1,0 +1,59 @@
+// A file of the ring: made once, filled with zeros, then overwritten for ever. Overwriting needs no metadata write,
+// which makes its fdatasync 1.5 to 2 times cheaper than that of a growing file.
+import type { File, FileSystem } from "../fs/index.js";
+
+const suffix = ".journal";
+const zeros = Buffer.alloc(1024 * 1024);
+
+export interface JournalFile {
+  readonly number: number;
+  readonly path: string;
+  readonly file: File;
+  readonly bytes: number;
+  /** Where the next block goes. */
+  position: number;
+  /** The oldest and newest block in it; −1 when none is of use. */
+  firstSequence: number;
+  lastSequence: number;
+}
+
+export function journalFileName(number: number): string {
+  return `${String(number).padStart(8, "0")}${suffix}`;
+}
+
+export function journalFileNumber(name: string): number | undefined {
+  return /^\d{8}\.journal$/.test(name) ? Number(name.slice(0, -suffix.length)) : undefined;
+}
+
+/** Makes a file and fills it, durable in content and name. */
+export async function makeJournalFile(
+  fs: FileSystem,
+  directory: string,
+  number: number,
+  bytes: number,
+): Promise<JournalFile> {
+  const path = `${directory}/${journalFileName(number)}`;
+  const file = await fs.open(path, "create");
+  try {
+    for (let at = 0; at < bytes; at += zeros.length) {
+      await file.write([zeros.subarray(0, Math.min(zeros.length, bytes - at))], at);
+    }
+    await file.sync();
+    await fs.syncDirectory(directory);
+  } catch (error) {
+    await file.close();
+    await fs.remove(path);
+    throw error;
+  }
+  return { number, path, file, bytes, position: 0, firstSequence: -1, lastSequence: -1 };
+}
+
+export async function openJournalFile(
+  fs: FileSystem,
+  directory: string,
+  number: number,
+): Promise<JournalFile> {
+  const path = `${directory}/${journalFileName(number)}`;
+  const file = await fs.open(path, "write");
+  return { number, path, file, bytes: await file.size(), position: 0, firstSequence: -1, lastSequence: -1 };
+}

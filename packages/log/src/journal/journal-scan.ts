@@ -1,0 +1,169 @@
+// Finds the blocks of a journal in order, for recovery and for a reader beside the writer. It never trusts what it
+// reads: a block counts if its writer is one that the checkpoint names, its sequence is the one expected and both
+// checksums match. Where the chain ends, it says whether that is the torn end of a crash or damage (I6).
+import { LogError } from "../errors.js";
+import type { File, FileSystem } from "../fs/index.js";
+import { crc32c } from "../record/index.js";
+import { type BlockHeader, blockHeaderBytes, blockSpan, decodeBlockHeader, pageBytes } from "./block.js";
+import { journalFileName, journalFileNumber } from "./journal-file.js";
+
+/** A writer's blocks count from `start` on, up to the start of the next writer in the list. */
+export interface WriterEpoch {
+  epoch: number;
+  writerId: string;
+  start: number;
+}
+
+interface JournalPosition {
+  /** The sequence of the block expected there. */
+  sequence: number;
+  /** −1: not known, look at the beginning of each file. */
+  fileNumber: number;
+  position: number;
+}
+
+export interface ScannedBlock extends BlockHeader {
+  fileNumber: number;
+  position: number;
+  payload: Buffer;
+}
+
+export class JournalScan {
+  readonly #fs: FileSystem;
+  readonly #directory: string;
+  #writers: readonly WriterEpoch[];
+  #files = new Map<number, File>();
+  /** The highest epoch in any first block, live or not: a new writer must be above it. */
+  epochMax = 0;
+  /** Everything up to here was synced, so it is damaged, not torn, if it does not read back. */
+  syncedSequence: number;
+  /** Where the next block is expected. */
+  next: JournalPosition;
+
+  constructor(fs: FileSystem, directory: string, writers: readonly WriterEpoch[], startSequence: number) {
+    this.#fs = fs;
+    this.#directory = directory;
+    this.#writers = writers;
+    this.next = { sequence: startSequence, fileNumber: -1, position: 0 };
+    this.syncedSequence = startSequence - 1;
+    for (const { epoch } of writers) this.epochMax = Math.max(this.epochMax, epoch);
+  }
+
+  /** A newer checkpoint names other writers. */
+  set writers(writers: readonly WriterEpoch[]) {
+    this.#writers = writers;
+  }
+
+  /** The blocks from where it stands to the end of what is there now. May be called again later for more. */
+  async *blocks(): AsyncGenerator<ScannedBlock, void, void> {
+    for (;;) {
+      const block = (await this.#blockAt(this.next)) ?? (await this.#firstBlockOf(this.next.sequence));
+      if (block === undefined) return;
+      this.syncedSequence = Math.max(this.syncedSequence, block.syncedSequence);
+      this.next = {
+        sequence: block.sequence + 1,
+        fileNumber: block.fileNumber,
+        position: block.position + blockSpan(block.payloadBytes),
+      };
+      yield block;
+    }
+  }
+
+  /** Throws if the chain ended before something that is known to have been synced. */
+  async checkEnd(): Promise<void> {
+    const { sequence, fileNumber, position } = this.next;
+    for (const number of await this.#fileNumbers()) {
+      const file = await this.#open(number);
+      const bytes = file === undefined ? 0 : await file.size();
+      const header = Buffer.alloc(blockHeaderBytes);
+      for (let at = number === fileNumber ? position : 0; file !== undefined && at < bytes; at += pageBytes) {
+        await file.read(header, blockHeaderBytes, at);
+        const found = decodeBlockHeader(header);
+        if (found === undefined || !this.#isLive(found) || found.sequence < sequence) continue;
+        if (found.syncedSequence >= sequence) throw this.#damaged(found, number, at);
+      }
+    }
+    if (this.syncedSequence >= sequence) throw this.#damaged(undefined, fileNumber, position);
+  }
+
+  async close(): Promise<void> {
+    for (const file of this.#files.values()) await file.close();
+    this.#files.clear();
+  }
+
+  async #fileNumbers(): Promise<number[]> {
+    const names = (await this.#fs.list(this.#directory)) ?? [];
+    return names.map(journalFileNumber).filter((number) => number !== undefined);
+  }
+
+  async #open(number: number): Promise<File | undefined> {
+    const known = this.#files.get(number);
+    if (known !== undefined) return known;
+    const file = await this.#fs.open(`${this.#directory}/${journalFileName(number)}`, "read");
+    this.#files.set(number, file);
+    return file;
+  }
+
+  async #blockAt(where: JournalPosition): Promise<ScannedBlock | undefined> {
+    if (where.fileNumber < 0) return undefined;
+    const header = await this.#headerAt(where.fileNumber, where.position);
+    if (header?.sequence !== where.sequence || !this.#isLive(header)) return undefined;
+    return this.#withPayload(header, where.fileNumber, where.position);
+  }
+
+  /** A block that did not follow in its file stands first in another one. */
+  async #firstBlockOf(sequence: number): Promise<ScannedBlock | undefined> {
+    for (const number of await this.#fileNumbers()) {
+      const header = await this.#headerAt(number, 0);
+      if (header === undefined) continue;
+      this.epochMax = Math.max(this.epochMax, header.epoch);
+      if (header.sequence !== sequence || !this.#isLive(header)) continue;
+      const block = await this.#withPayload(header, number, 0);
+      if (block !== undefined) return block;
+    }
+    return undefined;
+  }
+
+  async #headerAt(number: number, position: number): Promise<BlockHeader | undefined> {
+    const file = await this.#open(number);
+    const buffer = Buffer.alloc(blockHeaderBytes);
+    if (file === undefined || (await file.read(buffer, blockHeaderBytes, position)) < blockHeaderBytes)
+      return undefined;
+    return decodeBlockHeader(buffer);
+  }
+
+  async #withPayload(
+    header: BlockHeader,
+    number: number,
+    position: number,
+  ): Promise<ScannedBlock | undefined> {
+    const file = (await this.#open(number)) as File;
+    // The header's own checksum matched; the bound keeps a forged length from allocating more than the file holds.
+    if (position + blockHeaderBytes + header.payloadBytes > (await file.size())) return undefined;
+    const payload = Buffer.allocUnsafeSlow(header.payloadBytes);
+    const count = await file.read(payload, payload.length, position + blockHeaderBytes);
+    if (count < payload.length || crc32c(payload) !== header.payloadCrc) return undefined;
+    return { ...header, fileNumber: number, position, payload };
+  }
+
+  #isLive(header: BlockHeader): boolean {
+    const index = this.#writers.findIndex((writer) => writer.writerId === header.writerId);
+    const writer = this.#writers[index];
+    if (writer === undefined || writer.epoch !== header.epoch || header.sequence < writer.start) return false;
+    return this.#writers.slice(index + 1).every((later) => header.sequence < later.start);
+  }
+
+  #damaged(evidence: BlockHeader | undefined, number: number, position: number): LogError {
+    const { sequence, fileNumber, position: expected } = this.next;
+    const where = fileNumber < 0 ? this.#directory : `${this.#directory}/${journalFileName(fileNumber)}`;
+    const proof =
+      evidence === undefined
+        ? "an earlier block says that it had been synced"
+        : `block ${evidence.sequence} at ${position} of ${journalFileName(number)} says that it had been synced`;
+    return new LogError(
+      "CORRUPT_JOURNAL",
+      `journal block ${sequence}, expected at position ${expected} of ${where}, does not read back, yet ${proof}: the disk lost or changed acknowledged data`,
+      { details: { path: where, position: expected, sequence } },
+    );
+  }
+}

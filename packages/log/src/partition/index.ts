@@ -1,0 +1,3 @@
+// A partition as a whole: what is in memory, what is in segments, what readers may see.
+export { PartitionLog, type PartitionState } from "./partition-log.js";
+export type { TailBatch } from "./tail.js";

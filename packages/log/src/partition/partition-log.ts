@@ -1,0 +1,347 @@
+// One partition: its segments, then its tail. It knows which offsets exist and which are visible, reads them from
+// where they are, and gives the checkpointer what has to go to disk. It does not know the journal: the storage driver
+// tells it what has been reached. Called by storage/file and the checkpointer.
+import { assert } from "../assert.js";
+import { LogError } from "../errors.js";
+import type { FileSystem } from "../fs/index.js";
+import { batchLengthAt, RecordBatch } from "../record/index.js";
+import { type FileCache, Segment, type SegmentState } from "../segment/index.js";
+import type {
+  PartitionConfig,
+  PartitionDescription,
+  PartitionName,
+  ReadResult,
+} from "../storage/contracts.js";
+import { Tail, type TailBatch } from "./tail.js";
+
+/** What the checkpoint file keeps of a partition. */
+export interface PartitionState {
+  readonly name: PartitionName;
+  /** Stands for the partition in the journal; never given twice. */
+  readonly number: number;
+  config: PartitionConfig;
+  logStartOffset: number;
+  /** All before it is in segments, synced. */
+  recoveryPoint: number;
+  segments: readonly SegmentState[];
+  /** For each writer that appended: its epoch and its first offset. */
+  leaderEpochs: readonly (readonly [epoch: number, startOffset: number])[];
+}
+
+interface Watcher {
+  readonly offset: number;
+  readonly resolve: () => void;
+}
+
+export class PartitionLog {
+  readonly name: PartitionName;
+  readonly number: number;
+  readonly directory: string;
+  readonly tail: Tail = new Tail();
+  config: PartitionConfig;
+  deleted = false;
+  readonly #fs: FileSystem;
+  readonly #cache: FileCache;
+  #logStartOffset: number;
+  #recoveryPoint: number;
+  #highWatermark: number;
+  #logEndOffset: number;
+  #segments: readonly Segment[];
+  #leaderEpochs: (readonly [number, number])[];
+  #watchers: Watcher[] = [];
+
+  constructor(fs: FileSystem, cache: FileCache, topicsDirectory: string, state: PartitionState) {
+    this.#fs = fs;
+    this.#cache = cache;
+    this.name = state.name;
+    this.number = state.number;
+    this.config = state.config;
+    this.directory = `${topicsDirectory}/${state.name.topic}-${state.name.partition}`;
+    this.#logStartOffset = state.logStartOffset;
+    this.#recoveryPoint = this.#logEndOffset = state.recoveryPoint;
+    this.#highWatermark = state.recoveryPoint;
+    this.#segments = state.segments.map((segment) => new Segment(cache, this.directory, segment));
+    this.#leaderEpochs = [...state.leaderEpochs];
+  }
+
+  get logStartOffset(): number {
+    return this.#logStartOffset;
+  }
+  get highWatermark(): number {
+    return this.#highWatermark;
+  }
+  get logEndOffset(): number {
+    return this.#logEndOffset;
+  }
+  get recoveryPoint(): number {
+    return this.#recoveryPoint;
+  }
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+  get leaderEpochs(): readonly (readonly [number, number])[] {
+    return this.#leaderEpochs;
+  }
+
+  get state(): PartitionState {
+    return {
+      name: this.name,
+      number: this.number,
+      config: this.config,
+      logStartOffset: this.#logStartOffset,
+      recoveryPoint: this.#recoveryPoint,
+      segments: this.#segments.map((segment) => segment.state),
+      leaderEpochs: this.#leaderEpochs,
+    };
+  }
+
+  describe(): PartitionDescription {
+    return {
+      logStartOffset: this.#logStartOffset,
+      highWatermark: this.#highWatermark,
+      logEndOffset: this.#logEndOffset,
+      tailBytes: this.tail.bytes,
+      segmentBytes: this.#segments.reduce((sum, segment) => sum + segment.state.logBytes, 0),
+      segmentCount: this.#segments.length,
+    };
+  }
+
+  /** Takes a batch into the tail. It becomes visible with {@link advance}. */
+  push(batch: TailBatch, epoch: number): void {
+    assert(
+      batch.baseOffset >= this.#logEndOffset,
+      `${this.directory}: a batch begins at or after the log's end`,
+    );
+    if ((this.#leaderEpochs.at(-1)?.[0] ?? -1) < epoch) this.#leaderEpochs.push([epoch, batch.baseOffset]);
+    this.tail.push(batch);
+    this.#logEndOffset = batch.nextOffset;
+  }
+
+  /** Shows readers the batches that have reached the level at which they are visible, up to the first that has not. */
+  advance(): void {
+    const before = this.#highWatermark;
+    for (const batch of this.tail.from(before)) {
+      const isVisible =
+        batch.visibleAt === "memory" ||
+        batch.reached === "disk" ||
+        (batch.visibleAt === "os" && batch.reached === "os");
+      if (!isVisible) break;
+      this.#highWatermark = batch.nextOffset;
+    }
+    if (this.#highWatermark === before) return;
+    this.#notify((watcher) => watcher.offset < this.#highWatermark);
+  }
+
+  async read(from: number, bytesMax: number): Promise<ReadResult> {
+    for (;;) {
+      const startOffset = Math.max(from, this.#logStartOffset);
+      const segment = this.#segmentFor(startOffset);
+      let chunks: Buffer[] = [];
+      try {
+        if (segment === undefined) chunks = this.#readTail(startOffset, bytesMax);
+        else if (startOffset < this.#highWatermark)
+          chunks = [await segment.read(Math.max(startOffset, segment.state.baseOffset), bytesMax)];
+      } catch (error) {
+        // The segment may have been deleted while it was being read: then there is a new start, or none.
+        if (this.deleted) throw this.gone();
+        if (segment !== undefined && this.#segments.includes(segment)) throw error;
+        continue;
+      }
+      return {
+        chunks,
+        startOffset,
+        logStartOffset: this.#logStartOffset,
+        highWatermark: this.#highWatermark,
+      };
+    }
+  }
+
+  async offsetForTimestamp(timestamp: number): Promise<{ offset: number; timestamp: number } | undefined> {
+    for (const segment of this.#segments) {
+      const found = await segment.offsetForTimestamp(timestamp);
+      if (found !== undefined && found.offset >= this.#logStartOffset) return found;
+      if (found !== undefined) return this.#scanForTimestamp(timestamp);
+    }
+    for (const batch of this.tail.from(this.#logStartOffset)) {
+      if (batch.baseOffset >= this.#highWatermark) break;
+      if (batch.maxTimestamp < timestamp) continue;
+      const found = firstAt(batch.bytes, timestamp, this.#logStartOffset);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** The index led to a record that has been deleted: look through what is left, from its start. */
+  async #scanForTimestamp(timestamp: number): Promise<{ offset: number; timestamp: number } | undefined> {
+    for (let offset = this.#logStartOffset; offset < this.#highWatermark; ) {
+      const { chunks, startOffset } = await this.read(offset, 1024 * 1024);
+      if (chunks.length === 0) return undefined;
+      for (const chunk of chunks) {
+        for (let at = 0; at < chunk.length; ) {
+          const length = batchLengthAt(chunk, at);
+          const bytes = chunk.subarray(at, at + length);
+          const batch = new RecordBatch(bytes);
+          const found = batch.maxTimestamp < timestamp ? undefined : firstAt(bytes, timestamp, startOffset);
+          if (found !== undefined) return found;
+          offset = batch.nextOffset;
+          at += length;
+        }
+      }
+    }
+    return undefined;
+  }
+
+  /** Raises the log start offset. Answers the bytes that left the tail and the segments that nobody needs now. */
+  startAt(offset: number): { tailBytes: number; segments: readonly Segment[] } {
+    if (offset <= this.#logStartOffset) return { tailBytes: 0, segments: [] };
+    assert(offset <= this.#logEndOffset, `${this.directory}: records beyond the end cannot be deleted`);
+    this.#logStartOffset = offset;
+    const tailBytes = this.tail.dropBefore(offset);
+    const segments = this.#segments.filter((segment) => segment.state.nextOffset <= offset);
+    this.#segments = this.#segments.filter((segment) => segment.state.nextOffset > offset);
+    this.#recoveryPoint = Math.max(
+      this.#recoveryPoint,
+      Math.min(offset, this.tail.first?.baseOffset ?? offset),
+    );
+    return { tailBytes, segments };
+  }
+
+  /** The offset that retention would make the log's start: whole segments go, and once none is left, tail batches. */
+  retainableUpTo(limits: { timestampMin?: number; bytesMax?: number }): number {
+    const { timestampMin = Number.NEGATIVE_INFINITY, bytesMax = Number.POSITIVE_INFINITY } = limits;
+    let { tailBytes, segmentBytes } = this.describe();
+    let offset = this.#logStartOffset;
+    const goes = (maxTimestamp: number, bytes: number): boolean =>
+      maxTimestamp < timestampMin || tailBytes + segmentBytes - bytes >= bytesMax;
+    for (const { state } of this.#segments) {
+      if (!goes(state.index.maxTimestamp, state.logBytes)) return offset;
+      segmentBytes -= state.logBytes;
+      offset = state.nextOffset;
+    }
+    for (const batch of this.tail.from(offset)) {
+      if (batch.nextOffset > this.#highWatermark || !goes(batch.maxTimestamp, batch.bytes.length)) break;
+      tailBytes -= batch.bytes.length;
+      offset = batch.nextOffset;
+    }
+    return offset;
+  }
+
+  /** Settles when the high watermark is above `offset`, or the partition is deleted. */
+  async watch(offset: number, signal?: AbortSignal): Promise<void> {
+    if (this.#highWatermark > offset || this.deleted) return;
+    signal?.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      const abort = (): void => {
+        this.#watchers = this.#watchers.filter((other) => other !== watcher);
+        reject(signal?.reason);
+      };
+      const watcher = {
+        offset,
+        resolve: () => {
+          signal?.removeEventListener("abort", abort);
+          resolve();
+        },
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#watchers.push(watcher);
+    });
+  }
+
+  /** The checkpoint put all before `recoveryPoint` into these segments. Answers the bytes that left the tail. */
+  checkpointed(recoveryPoint: number, segments: readonly Segment[]): number {
+    const start = this.#logStartOffset;
+    this.#segments = segments.filter((segment) => segment.state.nextOffset > start);
+    this.#recoveryPoint = Math.max(this.#recoveryPoint, recoveryPoint);
+    return this.tail.dropBefore(recoveryPoint);
+  }
+
+  /** A reader beside the writer takes over what the writer's checkpoint says. Answers the bytes that left the tail. */
+  follow(state: PartitionState): number {
+    const segments = state.segments.map((next) => {
+      const known = this.#segments.find((segment) => segment.state.baseOffset === next.baseOffset);
+      if (known === undefined) return new Segment(this.#cache, this.directory, next);
+      if (known.state.logBytes !== next.logBytes) known.adopt(next);
+      return known;
+    });
+    const freed = this.checkpointed(state.recoveryPoint, segments);
+    this.#logEndOffset = Math.max(this.#logEndOffset, state.recoveryPoint);
+    this.#highWatermark = Math.max(this.#highWatermark, state.recoveryPoint);
+    return freed;
+  }
+
+  /** Segment files that are not of this partition's segments: left by an interrupted checkpoint or removal. */
+  async removeLeftovers(): Promise<void> {
+    const known = new Set(this.#segments.flatMap((segment) => segment.paths));
+    for (const name of (await this.#fs.list(this.directory)) ?? []) {
+      const path = `${this.directory}/${name}`;
+      if (/^\d{20}\.(log|index|timeindex)$/.test(name) && !known.has(path)) await this.#fs.remove(path);
+    }
+  }
+
+  async removeSegments(segments: readonly Segment[]): Promise<void> {
+    for (const path of segments.flatMap((segment) => segment.paths)) {
+      await this.#cache.forget(path);
+      await this.#fs.remove(path);
+    }
+    if (segments.length > 0) await this.#fs.syncDirectory(this.directory);
+  }
+
+  /** Lets go of everything and removes the files. */
+  async remove(): Promise<void> {
+    this.end();
+    for (const path of this.#segments.flatMap((segment) => segment.paths)) await this.#cache.forget(path);
+    await this.#fs.removeDirectory(this.directory);
+  }
+
+  /** Nothing more will come: wakes all who wait. */
+  end(): void {
+    this.deleted = true;
+    this.#notify(() => true);
+  }
+
+  gone(): LogError {
+    return new LogError("TOPIC_NOT_FOUND", `the topic "${this.name.topic}" was deleted`);
+  }
+
+  /** The segment that holds the offset, or the next one if it lies in a gap; undefined: look into the tail. */
+  #segmentFor(offset: number): Segment | undefined {
+    let low = 0;
+    let high = this.#segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#segments[middle] as Segment).state.nextOffset <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return this.#segments[low];
+  }
+
+  #readTail(from: number, bytesMax: number): Buffer[] {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for (const batch of this.tail.from(from)) {
+      if (batch.baseOffset >= this.#highWatermark) break;
+      bytes += batch.bytes.length;
+      if (chunks.length > 0 && bytes > bytesMax) break;
+      chunks.push(batch.bytes);
+    }
+    return chunks;
+  }
+
+  #notify(isDue: (watcher: Watcher) => boolean): void {
+    const due = this.#watchers.filter(isDue);
+    if (due.length === 0) return;
+    this.#watchers = this.#watchers.filter((watcher) => !isDue(watcher));
+    for (const watcher of due) watcher.resolve();
+  }
+}
+
+function firstAt(
+  bytes: Buffer,
+  timestamp: number,
+  from: number,
+): { offset: number; timestamp: number } | undefined {
+  for (const record of new RecordBatch(bytes).records(from)) {
+    if (record.timestamp >= timestamp) return { offset: record.offset, timestamp: record.timestamp };
+  }
+  return undefined;
+}

@@ -1,0 +1,46 @@
+// Where each field of a Kafka RecordBatch v2 lies, and how 64-bit numbers are read and written.
+// Layout and source: docs/format/record-batch.md.
+import { LogError } from "../errors.js";
+
+export const batchField = {
+  baseOffset: 0,
+  batchLength: 8,
+  partitionLeaderEpoch: 12,
+  magic: 16,
+  crc: 17,
+  attributes: 21,
+  lastOffsetDelta: 23,
+  baseTimestamp: 27,
+  maxTimestamp: 35,
+  producerId: 43,
+  producerEpoch: 51,
+  baseSequence: 53,
+  recordCount: 57,
+} as const;
+
+/** Bytes before the first record. */
+export const batchHeaderBytes = 61;
+/** baseOffset and batchLength: what batchLength does not count. */
+export const batchPrefixBytes = 12;
+/** The checksum covers the batch from here to its end. */
+export const batchCrcStart: number = batchField.attributes;
+
+export const attributeBits = {
+  compression: 0x07,
+  logAppendTime: 0x08,
+  transactional: 0x10,
+  control: 0x20,
+} as const;
+
+export function writeInt64(buffer: Buffer, position: number, value: number): void {
+  buffer.writeInt32BE(Math.floor(value / 0x1_0000_0000), position);
+  buffer.writeUInt32BE(value >>> 0, position + 4);
+}
+
+export function readInt64(buffer: Buffer, position: number): number {
+  const value = buffer.readInt32BE(position) * 0x1_0000_0000 + buffer.readUInt32BE(position + 4);
+  if (!Number.isSafeInteger(value)) {
+    throw new LogError("NUMBER_TOO_LARGE", `a 64-bit field at byte ${position} is beyond 2^53`);
+  }
+  return value;
+}

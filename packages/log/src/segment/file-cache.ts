@@ -1,0 +1,90 @@
+// A bounded set of open files. Reading ten thousand partitions must not take ten thousand descriptors; deleting a file
+// waits until nobody reads it.
+import type { File, FileSystem } from "../fs/index.js";
+
+const modes = ["read", "write", "append"] as const;
+type Mode = (typeof modes)[number];
+
+interface Entry {
+  readonly path: string;
+  readonly file: Promise<File>;
+  users: number;
+  /** To be closed, and removed if so wished, when the last user lets go. */
+  doomed: boolean;
+  idle: (() => void)[];
+}
+
+export class FileCache {
+  readonly #fs: FileSystem;
+  readonly #filesMax: number;
+  /** In order of use, the least recent first. */
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(fs: FileSystem, filesMax: number) {
+    this.#fs = fs;
+    this.#filesMax = filesMax;
+  }
+
+  get openCount(): number {
+    return this.#entries.size;
+  }
+
+  /** Calls `action` with the open file, which stays open at least until the action ends. */
+  async use<T>(path: string, mode: Mode, action: (file: File) => Promise<T>): Promise<T> {
+    // Apart by mode: reading must not need the permission to write.
+    const key = `${mode} ${path}`;
+    let entry = this.#entries.get(key);
+    if (entry === undefined) {
+      await this.#evict();
+      entry = this.#entries.get(key);
+    }
+    if (entry === undefined)
+      entry = { path, file: this.#fs.open(path, mode), users: 0, doomed: false, idle: [] };
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    entry.users++;
+    try {
+      return await action(await entry.file);
+    } catch (error) {
+      // A file that did not open must not stay; after any other error a fresh descriptor is as good.
+      if (this.#entries.get(key) === entry) this.#entries.delete(key);
+      entry.doomed = true;
+      throw error;
+    } finally {
+      entry.users--;
+      if (entry.users === 0) await this.#release(entry);
+    }
+  }
+
+  /** Closes the file once nobody uses it; later uses open it anew. */
+  async forget(path: string): Promise<void> {
+    await Promise.all(modes.map((mode) => this.#doom(`${mode} ${path}`)));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#entries.keys()].map((key) => this.#doom(key)));
+  }
+
+  async #doom(key: string): Promise<void> {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    entry.doomed = true;
+    if (entry.users > 0) await new Promise<void>((resolve) => entry.idle.push(resolve));
+    else await this.#release(entry);
+  }
+
+  async #release(entry: Entry): Promise<void> {
+    if (!entry.doomed) return;
+    const file = await entry.file.catch(() => undefined);
+    await file?.close();
+    for (const resolve of entry.idle) resolve();
+  }
+
+  async #evict(): Promise<void> {
+    for (const [key, entry] of this.#entries) {
+      if (this.#entries.size < this.#filesMax) return;
+      if (entry.users === 0) await this.#doom(key);
+    }
+  }
+}

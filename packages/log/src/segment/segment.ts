@@ -1,0 +1,354 @@
+// One segment: a .log of record batches and its two index files, in Kafka's bytes. Its state (how much of the files
+// counts) is a plain value that the checkpoint keeps: bytes beyond it are nobody's and are cut off before the next
+// write. Index files are never trusted: their checksums are part of the state, and what differs is rebuilt.
+import { LogError, systemCode } from "../errors.js";
+import type { File } from "../fs/index.js";
+import {
+  batchField,
+  batchHeaderBytes,
+  batchLengthAt,
+  crc32c,
+  RecordBatch,
+  readInt64,
+} from "../record/index.js";
+import type { FileCache } from "./file-cache.js";
+import {
+  emptyIndexState,
+  findOffset,
+  findTime,
+  type IndexedBatch,
+  type IndexState,
+  IndexWriter,
+} from "./segment-index.js";
+
+export interface SegmentState {
+  readonly baseOffset: number;
+  /** The offset after its last record. */
+  readonly nextOffset: number;
+  readonly logBytes: number;
+  readonly firstTimestamp: number;
+  readonly index: Readonly<IndexState>;
+  readonly offsetIndexBytes: number;
+  readonly offsetIndexCrc: number;
+  readonly timeIndexBytes: number;
+  readonly timeIndexCrc: number;
+}
+
+export function emptySegment(baseOffset: number): SegmentState {
+  return {
+    baseOffset,
+    nextOffset: baseOffset,
+    logBytes: 0,
+    firstTimestamp: -1,
+    index: emptyIndexState,
+    offsetIndexBytes: 0,
+    offsetIndexCrc: 0,
+    timeIndexBytes: 0,
+    timeIndexCrc: 0,
+  };
+}
+
+/** What a batch header tells, as far as a segment needs it. */
+export interface BatchSpan extends IndexedBatch {
+  baseOffset: number;
+}
+
+const scanBytes = 64 * 1024;
+const hintsMax = 64;
+
+export class Segment {
+  readonly #cache: FileCache;
+  readonly #path: string;
+  #state: SegmentState;
+  /** Whether the files may hold bytes beyond the state. */
+  #uncut = true;
+  #offsets: Promise<Buffer> | undefined;
+  #times: Promise<Buffer> | undefined;
+  /** Where sequential readers go on: next offset to position. */
+  readonly #hints = new Map<number, number>();
+
+  constructor(cache: FileCache, directory: string, state: SegmentState) {
+    this.#cache = cache;
+    this.#path = `${directory}/${segmentName(state.baseOffset)}`;
+    this.#state = state;
+  }
+
+  get state(): SegmentState {
+    return this.#state;
+  }
+  get logPath(): string {
+    return `${this.#path}.log`;
+  }
+  get paths(): readonly string[] {
+    return [this.logPath, `${this.#path}.index`, `${this.#path}.timeindex`];
+  }
+
+  /** Takes over what has been written and synced. */
+  adopt(state: SegmentState): void {
+    this.#state = state;
+    this.dropIndexes();
+  }
+
+  /** Lets go of the indexes in memory; the next look-up reads them again. */
+  dropIndexes(): void {
+    this.#offsets = this.#times = undefined;
+  }
+
+  /** The next write must cut: something was written beyond the state and did not end well. */
+  markUncut(): void {
+    this.#uncut = true;
+  }
+
+  /** Cuts off whatever the files hold beyond the state. */
+  async cut(): Promise<void> {
+    const { logBytes, offsetIndexBytes, timeIndexBytes } = this.#state;
+    const limits = [logBytes, offsetIndexBytes, timeIndexBytes];
+    for (const [index, path] of this.paths.entries()) {
+      const limit = limits[index] as number;
+      try {
+        await this.#cache.use(path, "write", async (file) => {
+          const size = await file.size();
+          if (index === 0 && size < limit)
+            throw this.#damaged(size, `the file ends there, ${limit - size} bytes short`);
+          if (size > limit) await file.truncate(limit);
+        });
+      } catch (error) {
+        if (systemCode(error) !== "ENOENT" || (index === 0 && limit > 0)) throw error;
+      }
+    }
+    this.#uncut = false;
+  }
+
+  /** Writes batches behind `state` and their index entries; returns the new state, which counts only once synced. */
+  async write(state: SegmentState, batches: readonly Buffer[]): Promise<SegmentState> {
+    const writer = new IndexWriter(state.baseOffset, state.index);
+    let position = state.logBytes;
+    let { nextOffset, firstTimestamp } = state;
+    for (const batch of batches) {
+      const span = readSpan(batch, 0, position);
+      writer.add(span);
+      if (firstTimestamp < 0) firstTimestamp = span.maxTimestamp;
+      position += batch.length;
+      nextOffset = span.lastOffset + 1;
+    }
+    if (this.#uncut) await this.cut();
+    await this.#writeAt(this.logPath, batches, state.logBytes);
+    const indexes = await this.#writeIndexes(state, writer);
+    return { ...state, ...indexes, nextOffset, logBytes: position, firstTimestamp };
+  }
+
+  /** Adds the last entry of the time index; called when the next segment begins. */
+  async seal(state: SegmentState): Promise<SegmentState> {
+    const writer = new IndexWriter(state.baseOffset, state.index);
+    writer.addTime();
+    return { ...state, ...(await this.#writeIndexes(state, writer)) };
+  }
+
+  sync(): Promise<void> {
+    return this.#cache.use(this.logPath, "append", (file) => file.sync());
+  }
+
+  /** Whole, checked batches from the one that holds `offset` on: at least one, then as many as fit. */
+  async read(offset: number, bytesMax: number): Promise<Buffer> {
+    const position = await this.#find(offset);
+    const left = this.#state.logBytes - position;
+    return this.#cache.use(this.logPath, "read", async (file) => {
+      let chunk = await this.#readExactly(file, position, Math.min(left, Math.max(bytesMax, scanBytes)));
+      const first = this.#lengthAt(chunk, 0, position);
+      if (first > left) throw this.#damaged(position, "a batch reaches beyond the end");
+      if (first > chunk.length) chunk = await this.#readExactly(file, position, first);
+      const end = this.#verify(chunk, position, Math.max(first, bytesMax));
+      return chunk.subarray(0, end);
+    });
+  }
+
+  /** The first record at or after `timestamp`, or undefined if all are older. */
+  async offsetForTimestamp(timestamp: number): Promise<{ offset: number; timestamp: number } | undefined> {
+    if (this.#state.index.maxTimestamp < timestamp) return undefined;
+    const times = await this.#timeIndex();
+    let offset = this.#state.baseOffset + findTime(times, timestamp) + 1;
+    while (offset < this.#state.nextOffset) {
+      const chunk = await this.read(offset, scanBytes);
+      for (let at = 0; at < chunk.length; ) {
+        const length = batchLengthAt(chunk, at);
+        const batch = new RecordBatch(chunk.subarray(at, at + length));
+        if (batch.maxTimestamp >= timestamp) {
+          for (const record of batch.records()) {
+            if (record.timestamp >= timestamp) return { offset: record.offset, timestamp: record.timestamp };
+          }
+        }
+        offset = batch.nextOffset;
+        at += length;
+      }
+    }
+    return undefined;
+  }
+
+  /** All batch headers in order, without reading what lies between large ones. */
+  async *spans(from = 0): AsyncGenerator<BatchSpan, void, void> {
+    let chunk: Buffer = Buffer.alloc(0);
+    let chunkStart = from;
+    for (let position = from; position < this.#state.logBytes; ) {
+      if (position < chunkStart || position + batchHeaderBytes > chunkStart + chunk.length) {
+        const length = Math.min(scanBytes, this.#state.logBytes - position);
+        if (length < batchHeaderBytes) throw this.#damaged(position, "it ends in the middle of a header");
+        chunk = await this.#cache.use(this.logPath, "read", (file) =>
+          this.#readExactly(file, position, length),
+        );
+        chunkStart = position;
+      }
+      this.#lengthAt(chunk, position - chunkStart, position);
+      const span = readSpan(chunk, position - chunkStart, position);
+      yield span;
+      position += span.bytes;
+    }
+  }
+
+  async #find(offset: number): Promise<number> {
+    const hint = this.#hints.get(offset);
+    if (hint !== undefined) {
+      this.#hints.delete(offset);
+      return hint;
+    }
+    const index = await this.#offsetIndex();
+    for await (const span of this.spans(findOffset(index, offset - this.#state.baseOffset))) {
+      if (span.lastOffset >= offset) return span.position;
+    }
+    throw this.#damaged(this.#state.logBytes, `no batch holds offset ${offset}`);
+  }
+
+  #verify(chunk: Buffer, position: number, bytesMax: number): number {
+    let expected = -1;
+    let at = 0;
+    while (at + batchHeaderBytes <= chunk.length) {
+      const length = this.#lengthAt(chunk, at, position + at);
+      if (at + length > chunk.length || (at > 0 && at + length > bytesMax)) break;
+      const batch = new RecordBatch(chunk.subarray(at, at + length));
+      try {
+        batch.verify();
+      } catch (error) {
+        throw this.#damaged(position + at, (error as Error).message, error);
+      }
+      if (
+        batch.baseOffset < Math.max(expected, this.#state.baseOffset) ||
+        batch.nextOffset > this.#state.nextOffset
+      ) {
+        throw this.#damaged(position + at, `offset ${batch.baseOffset} is out of order`);
+      }
+      expected = batch.nextOffset;
+      at += length;
+    }
+    if (at < this.#state.logBytes - position) {
+      if (this.#hints.size >= hintsMax) this.#hints.delete(this.#hints.keys().next().value as number);
+      this.#hints.set(expected, position + at);
+    }
+    return at;
+  }
+
+  #lengthAt(chunk: Buffer, at: number, position: number): number {
+    const length = chunk.length - at < batchHeaderBytes ? -1 : batchLengthAt(chunk, at);
+    if (length < 0) throw this.#damaged(position, "there is no record batch");
+    return length;
+  }
+
+  async #readExactly(file: File, position: number, length: number): Promise<Buffer> {
+    const chunk = Buffer.allocUnsafeSlow(length);
+    const count = await file.read(chunk, length, position);
+    if (count < length)
+      throw this.#damaged(position + count, `the file ends there, ${length - count} bytes short`);
+    return chunk;
+  }
+
+  async #writeAt(path: string, pieces: readonly Buffer[], position: number): Promise<void> {
+    await this.#cache.use(path, "append", async (file) => {
+      await file.write(pieces, position);
+    });
+  }
+
+  async #writeIndexes(state: SegmentState, writer: IndexWriter): Promise<Partial<SegmentState>> {
+    const { offsetBytes, timeBytes } = writer;
+    // A new segment gets its index files even when they are empty: Kafka's tools look for them.
+    const isNew = state.logBytes === 0;
+    if (isNew || offsetBytes.length > 0)
+      await this.#writeAt(`${this.#path}.index`, [offsetBytes], state.offsetIndexBytes);
+    if (isNew || timeBytes.length > 0)
+      await this.#writeAt(`${this.#path}.timeindex`, [timeBytes], state.timeIndexBytes);
+    return {
+      index: writer.state,
+      offsetIndexBytes: state.offsetIndexBytes + offsetBytes.length,
+      offsetIndexCrc: crc32c(offsetBytes, state.offsetIndexCrc),
+      timeIndexBytes: state.timeIndexBytes + timeBytes.length,
+      timeIndexCrc: crc32c(timeBytes, state.timeIndexCrc),
+    };
+  }
+
+  #offsetIndex(): Promise<Buffer> {
+    const { offsetIndexBytes, offsetIndexCrc } = this.#state;
+    this.#offsets ??= this.#loadIndex(
+      ".index",
+      offsetIndexBytes,
+      offsetIndexCrc,
+      (writer) => writer.offsetBytes,
+    );
+    return this.#offsets;
+  }
+
+  #timeIndex(): Promise<Buffer> {
+    const { timeIndexBytes, timeIndexCrc } = this.#state;
+    this.#times ??= this.#loadIndex(".timeindex", timeIndexBytes, timeIndexCrc, (writer) => writer.timeBytes);
+    return this.#times;
+  }
+
+  /** Reads an index file; one that is missing, short or wrong is made anew from the log, in memory and on disk. */
+  async #loadIndex(
+    suffix: string,
+    bytes: number,
+    crc: number,
+    pick: (writer: IndexWriter) => Buffer,
+  ): Promise<Buffer> {
+    if (bytes === 0) return Buffer.alloc(0);
+    const path = this.#path + suffix;
+    const stored = await this.#cache
+      .use(path, "read", async (file) => {
+        const buffer = Buffer.allocUnsafeSlow(bytes);
+        return buffer.subarray(0, await file.read(buffer, bytes, 0));
+      })
+      .catch(() => undefined);
+    if (stored?.length === bytes && crc32c(stored) === crc) return stored;
+    const writer = new IndexWriter(this.#state.baseOffset, emptyIndexState);
+    for await (const span of this.spans()) writer.add(span);
+    if (this.#state.index.lastTimeEntry > writer.state.lastTimeEntry) writer.addTime();
+    const rebuilt = pick(writer);
+    if (rebuilt.length !== bytes || crc32c(rebuilt) !== crc) {
+      throw this.#damaged(
+        0,
+        `an index rebuilt from it differs from the one that was made when it was written`,
+      );
+    }
+    // On a read-only disk the index in memory will do.
+    await this.#cache.use(path, "append", (file) => file.write([rebuilt], 0)).catch(() => undefined);
+    return rebuilt;
+  }
+
+  #damaged(position: number, what: string, cause?: unknown): LogError {
+    return new LogError("CORRUPT_SEGMENT", `${this.logPath}, position ${position}: ${what}`, {
+      cause,
+      details: { path: this.logPath, position },
+    });
+  }
+}
+
+export function segmentName(baseOffset: number): string {
+  return String(baseOffset).padStart(20, "0");
+}
+
+function readSpan(buffer: Buffer, at: number, position: number): BatchSpan {
+  const baseOffset = readInt64(buffer, at + batchField.baseOffset);
+  return {
+    position,
+    bytes: batchLengthAt(buffer, at),
+    baseOffset,
+    lastOffset: baseOffset + buffer.readInt32BE(at + batchField.lastOffsetDelta),
+    maxTimestamp: readInt64(buffer, at + batchField.maxTimestamp),
+  };
+}

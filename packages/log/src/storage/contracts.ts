@@ -1,0 +1,154 @@
+// What the face needs of a storage engine, and all that it uses: two narrow interfaces. The file driver, the memory
+// driver and drivers to distributed engines implement them; conformance.ts tests them all alike.
+
+/** What an append survives once acknowledged: nothing, a killed process, a power cut. */
+export type Durability = "memory" | "os" | "disk";
+
+/** What a driver can do. A face that needs what is missing says so with UNSUPPORTED. */
+export interface StorageManifest {
+  readonly name: string;
+  /** Whether the batches and the metadata of one append come all or not at all. */
+  readonly atomicGroups: boolean;
+  /** Whether this process is the only writer, so that offsets are known before an append is acknowledged. */
+  readonly singleWriter: boolean;
+  /** Whether anything outlives the process. */
+  readonly persistent: boolean;
+  readonly readOnly: boolean;
+  /** What the batches of one append may add up to. */
+  readonly groupBytesMax: number;
+}
+
+/** A partition for life: a topic that is deleted and made again has another topicId. */
+export interface PartitionName {
+  /** Unique for ever: topicId and partition together. */
+  readonly id: string;
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+}
+
+export interface PartitionConfig {
+  /** A segment that would grow beyond this is followed by another. */
+  readonly segmentBytes: number;
+  /** A segment is followed by another when its first record is this much older than the next, in milliseconds. */
+  readonly segmentMs: number;
+}
+
+export interface BatchAppend {
+  readonly partitionId: string;
+  /** A RecordBatch v2; handed over. The driver sets its leader epoch. */
+  readonly bytes: Buffer;
+  /** The partition's end, or beyond it to leave a gap. */
+  readonly baseOffset: number;
+  /** Readers see the batch when it has reached this level. */
+  readonly visibleAt: Durability;
+}
+
+export interface MetadataPut {
+  readonly key: string;
+  /** Undefined deletes the key. */
+  readonly value: string | undefined;
+  /** The version that is replaced: 0 if there must be none, undefined if any will do. */
+  readonly version?: number;
+}
+
+export interface AppendGroup {
+  readonly batches: readonly BatchAppend[];
+  readonly metadata?: readonly MetadataPut[];
+  /** The level at which `durable` settles. */
+  readonly durability: Durability;
+  /** Durable now, whatever has been configured about syncing seldom. */
+  readonly force?: boolean;
+}
+
+export interface AppendOutcome {
+  /** Settles when a killed process would not lose the group; the driver then takes the next one. */
+  readonly written: Promise<void>;
+  /** Settles when the group has reached its durability. */
+  readonly durable: Promise<void>;
+}
+
+export interface ReadResult {
+  /** Whole batches, checked, back to back in each chunk; empty at the end of what is visible. */
+  readonly chunks: readonly Buffer[];
+  /** Where reading began: `from`, or the log start offset if that is later. */
+  readonly startOffset: number;
+  readonly logStartOffset: number;
+  readonly highWatermark: number;
+}
+
+export interface PartitionDescription {
+  /** The first offset that may be read. */
+  readonly logStartOffset: number;
+  /** The end of what readers see. */
+  readonly highWatermark: number;
+  /** The offset of the next append. */
+  readonly logEndOffset: number;
+  readonly tailBytes: number;
+  readonly segmentBytes: number;
+  readonly segmentCount: number;
+}
+
+/** Figures of the driver as a whole. Drivers leave out what they do not have. */
+export interface StorageCounters {
+  readonly tailBytes: number;
+  readonly tailBytesMax: number;
+  readonly segmentBytes: number;
+  readonly journalBytes: number;
+  readonly journalLiveBytes: number;
+  readonly journalBlocks: number;
+  readonly journalBlockBytes: number;
+  readonly groups: number;
+  readonly syncs: number;
+  readonly checkpoints: number;
+  readonly openFiles: number;
+  /** Batches per group and milliseconds per group commit, each as counts below powers of two. */
+  readonly groupBatches: readonly number[];
+  readonly commitMicros: readonly number[];
+  /** Why appends wait or fail, if they do. */
+  readonly trouble: string | undefined;
+}
+
+export interface LogStorage {
+  readonly manifest: StorageManifest;
+  readonly metadata: MetadataStore;
+  readonly counters: StorageCounters;
+  /** Durable when it settles. A partition that exists gets the configuration. */
+  createPartitions(partitions: readonly PartitionName[], config: PartitionConfig): Promise<void>;
+  /** With all their data. No error for what does not exist. */
+  deletePartitions(ids: readonly string[]): Promise<void>;
+  append(group: AppendGroup): AppendOutcome;
+  /** About `bytesMax` bytes, at least one batch. An offset in a gap reads from the next batch. */
+  read(id: string, from: number, bytesMax: number): Promise<ReadResult>;
+  describe(id: string): Promise<PartitionDescription>;
+  /** The first record whose timestamp is at or after the given one. */
+  offsetForTimestamp(
+    id: string,
+    timestamp: number,
+  ): Promise<{ offset: number; timestamp: number } | undefined>;
+  /** Makes `before` the log start offset, durably. It never goes back. */
+  deleteRecords(id: string, before: number): Promise<void>;
+  /** Deletes what is oldest, in units of the driver's choice: older than `timestampMin`, or beyond `bytesMax`. */
+  retain(id: string, limits: { timestampMin?: number; bytesMax?: number }): Promise<void>;
+  /** Settles when the high watermark is above `offset`, or the partition is gone. */
+  watch(id: string, offset: number, signal?: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface MetadataEntry {
+  readonly key: string;
+  readonly value: string;
+  /** 1 when first put, one higher with each change. */
+  readonly version: number;
+}
+
+export interface MetadataStore {
+  get(key: string): Promise<MetadataEntry | undefined>;
+  /** Durable when it settles; VERSION_CONFLICT if the version differs. Answers the new version. */
+  put(key: string, value: string, version?: number): Promise<number>;
+  delete(key: string, version?: number): Promise<void>;
+  /** In order of the keys. */
+  list(prefix: string): Promise<readonly MetadataEntry[]>;
+  /** Settles at the next change below the prefix. */
+  watch(prefix: string, signal?: AbortSignal): Promise<void>;
+}

@@ -1,0 +1,72 @@
+// What the file driver puts into the journal's blocks: entries, back to back. Layout: docs/format/journal.md.
+import { LogError } from "../../errors.js";
+import { readInt64, writeInt64 } from "../../record/index.js";
+import type { PartitionConfig, PartitionName } from "../contracts.js";
+
+/** What is not a batch of records: rare, so that clarity beats size. Kept as JSON. */
+export type ControlEntry =
+  | {
+      type: "createPartitions";
+      config: PartitionConfig;
+      partitions: readonly (PartitionName & { number: number })[];
+    }
+  | { type: "deletePartitions"; numbers: readonly number[] }
+  | { type: "deleteRecords"; number: number; before: number }
+  | { type: "metadata"; key: string; value: string | null; version: number };
+
+export interface BatchEntry {
+  type: "batch";
+  /** The partition's number in the checkpoint file. */
+  number: number;
+  /** Where the partition ended before: what lies between there and the batch was never written. */
+  previousEnd: number;
+  bytes: Buffer;
+}
+
+const entryType = { batch: 1, control: 2 } as const;
+const prefixBytes = 5;
+const batchPrefixBytes = prefixBytes + 12;
+
+/** What precedes a batch's bytes in the journal. */
+export function encodeBatchPrefix(number: number, previousEnd: number, batchBytes: number): Buffer {
+  const buffer = Buffer.allocUnsafe(batchPrefixBytes);
+  buffer[0] = entryType.batch;
+  buffer.writeUInt32BE(batchPrefixBytes - prefixBytes + batchBytes, 1);
+  buffer.writeUInt32BE(number, prefixBytes);
+  writeInt64(buffer, prefixBytes + 4, previousEnd);
+  return buffer;
+}
+
+export function encodeControl(entry: ControlEntry): Buffer {
+  const body = Buffer.from(JSON.stringify(entry));
+  const buffer = Buffer.allocUnsafe(prefixBytes + body.length);
+  buffer[0] = entryType.control;
+  buffer.writeUInt32BE(body.length, 1);
+  buffer.set(body, prefixBytes);
+  return buffer;
+}
+
+export function* decodeEntries(payload: Buffer): Generator<BatchEntry | ControlEntry, void, void> {
+  for (let at = 0; at < payload.length; ) {
+    const length = at + prefixBytes <= payload.length ? payload.readUInt32BE(at + 1) : -1;
+    const start = at + prefixBytes;
+    if (length < 0 || start + length > payload.length) throw malformed("an entry is cut short");
+    const type = payload[at];
+    if (type === entryType.control) {
+      yield JSON.parse(payload.toString("utf8", start, start + length)) as ControlEntry;
+    } else if (type === entryType.batch && length > batchPrefixBytes - prefixBytes) {
+      yield {
+        type: "batch",
+        number: payload.readUInt32BE(start),
+        previousEnd: readInt64(payload, start + 4),
+        bytes: payload.subarray(start + 12, start + length),
+      };
+    } else throw malformed(`an entry has the type ${type}`);
+    at = start + length;
+  }
+}
+
+/** The block's checksum matched, so these bytes are what was written: by a newer version, or by mistake. */
+function malformed(what: string): LogError {
+  return new LogError("CORRUPT_JOURNAL", `a journal block with a good checksum makes no sense: ${what}`);
+}

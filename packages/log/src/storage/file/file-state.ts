@@ -1,0 +1,161 @@
+// The file driver's state in memory: partitions and metadata. Live entries and replayed ones change it through the
+// same functions. Applying an entry twice is harmless, so replay may start early.
+
+import type { CheckpointState } from "../../checkpoint/index.js";
+import { LogError } from "../../errors.js";
+import type { FileSystem } from "../../fs/index.js";
+import { PartitionLog, type TailBatch } from "../../partition/index.js";
+import { RecordBatch } from "../../record/index.js";
+import type { FileCache } from "../../segment/index.js";
+import type { Durability, MetadataEntry } from "../contracts.js";
+import type { BatchEntry, ControlEntry } from "./entry.js";
+
+export class FileState {
+  readonly logId: string;
+  readonly partitions: Map<string, PartitionLog> = new Map();
+  readonly byNumber: Map<number, PartitionLog> = new Map();
+  /** Those with something in their tail. */
+  readonly dirty: Set<PartitionLog> = new Set();
+  readonly metadata: Map<string, MetadataEntry> = new Map();
+  nextPartitionNumber: number;
+  tailBytes = 0;
+  /** Files that nobody needs any more; removed before the next checkpoint file is written. */
+  removals: (() => Promise<void>)[] = [];
+  readonly #fs: FileSystem;
+  readonly #cache: FileCache;
+  readonly #topicsDirectory: string;
+
+  constructor(fs: FileSystem, cache: FileCache, topicsDirectory: string, checkpoint: CheckpointState) {
+    this.#fs = fs;
+    this.#cache = cache;
+    this.#topicsDirectory = topicsDirectory;
+    this.logId = checkpoint.logId;
+    this.nextPartitionNumber = checkpoint.nextPartitionNumber;
+    for (const entry of checkpoint.metadata) this.metadata.set(entry.key, entry);
+    for (const state of checkpoint.partitions) {
+      this.#add(new PartitionLog(fs, cache, topicsDirectory, state));
+    }
+  }
+
+  partition(id: string): PartitionLog {
+    const partition = this.partitions.get(id);
+    if (partition === undefined) throw new LogError("PARTITION_NOT_FOUND", `there is no partition ${id}`);
+    return partition;
+  }
+
+  push(partition: PartitionLog, batch: TailBatch, epoch: number): void {
+    partition.push(batch, epoch);
+    this.dirty.add(partition);
+    this.tailBytes += batch.bytes.length;
+  }
+
+  /** Bytes left a partition's tail: they are in segments, or deleted. */
+  released(partition: PartitionLog, bytes: number): void {
+    this.tailBytes -= bytes;
+    if (partition.tail.count === 0) this.dirty.delete(partition);
+  }
+
+  apply(entry: ControlEntry): void {
+    switch (entry.type) {
+      case "createPartitions":
+        for (const { number, ...name } of entry.partitions) {
+          const known = this.partitions.get(name.id);
+          if (known !== undefined) known.config = entry.config;
+          else if (number >= this.nextPartitionNumber) this.#create(number, name, entry.config);
+          // Otherwise it was deleted later on, and the checkpoint knows it.
+        }
+        return;
+      case "deletePartitions":
+        for (const number of entry.numbers) this.#delete(number);
+        return;
+      case "deleteRecords": {
+        const partition = this.byNumber.get(entry.number);
+        if (partition === undefined) return;
+        const { tailBytes, segments } = partition.startAt(entry.before);
+        this.released(partition, tailBytes);
+        if (segments.length > 0) {
+          this.removals.push(() =>
+            // The checkpointer may have appended to the last of them since.
+            partition.deleted
+              ? Promise.resolve()
+              : partition.removeSegments(segments.filter((segment) => !partition.segments.includes(segment))),
+          );
+        }
+        return;
+      }
+      case "metadata":
+        if (entry.value === null) this.metadata.delete(entry.key);
+        else this.metadata.set(entry.key, { key: entry.key, value: entry.value, version: entry.version });
+        return;
+      default:
+        throw new LogError(
+          "UNSUPPORTED_VERSION",
+          "the journal holds an entry that this version does not know",
+        );
+    }
+  }
+
+  /** Puts a batch from the journal back into the tail, unless it is in a segment already. */
+  replay(entry: BatchEntry, sequence: number): void {
+    const partition = this.byNumber.get(entry.number);
+    if (partition === undefined) return; // Deleted later, and the checkpoint knows it.
+    const batch = new RecordBatch(entry.bytes).verify();
+    if (batch.nextOffset <= partition.logEndOffset) return;
+    if (entry.previousEnd > partition.logEndOffset || batch.baseOffset < partition.logEndOffset) {
+      throw new LogError(
+        "CORRUPT_JOURNAL",
+        `journal block ${sequence} continues ${partition.directory} at offset ${entry.previousEnd}, which ends at ${partition.logEndOffset}`,
+      );
+    }
+    const tailBatch = describeBatch(entry.bytes, "memory");
+    tailBatch.reached = "disk";
+    tailBatch.sequence = sequence;
+    this.push(partition, tailBatch, batch.partitionLeaderEpoch);
+    partition.advance();
+    this.released(partition, partition.tail.dropBefore(partition.logStartOffset));
+  }
+
+  async removeFiles(): Promise<void> {
+    while (this.removals.length > 0) {
+      await (this.removals[0] as () => Promise<void>)();
+      this.removals.shift();
+    }
+  }
+
+  #create(number: number, name: PartitionLog["name"], config: PartitionLog["config"]): void {
+    this.#add(
+      new PartitionLog(this.#fs, this.#cache, this.#topicsDirectory, {
+        name,
+        number,
+        config,
+        logStartOffset: 0,
+        recoveryPoint: 0,
+        segments: [],
+        leaderEpochs: [],
+      }),
+    );
+    this.nextPartitionNumber = number + 1;
+  }
+
+  #add(partition: PartitionLog): void {
+    this.partitions.set(partition.name.id, partition);
+    this.byNumber.set(partition.number, partition);
+  }
+
+  #delete(number: number): void {
+    const partition = this.byNumber.get(number);
+    if (partition === undefined) return;
+    this.byNumber.delete(number);
+    this.partitions.delete(partition.name.id);
+    this.dirty.delete(partition);
+    this.tailBytes -= partition.tail.bytes;
+    partition.end();
+    this.removals.push(() => partition.remove());
+  }
+}
+
+/** A batch as the tail keeps it. */
+export function describeBatch(bytes: Buffer, visibleAt: Durability): TailBatch {
+  const { baseOffset, nextOffset, maxTimestamp } = new RecordBatch(bytes);
+  return { bytes, baseOffset, nextOffset, maxTimestamp, visibleAt, reached: "memory", sequence: -1 };
+}

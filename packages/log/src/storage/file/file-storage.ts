@@ -1,0 +1,417 @@
+// The file driver: wires journal, partitions and checkpointer into a LogStorage. It owns the order of things: a batch
+// goes into the tail and the journal's queue in one step, becomes visible when its level is reached, and leaves the
+// tail when the checkpointer has it in a segment. Opened by open-file-storage.ts, used by the face through the contract.
+import { channel } from "node:diagnostics_channel";
+import { Checkpointer, type CheckpointState, writeCheckpoint } from "../../checkpoint/index.js";
+import type { Clock, Timer } from "../../clock.js";
+import { LogError } from "../../errors.js";
+import type { DirectoryLock, FileSystem } from "../../fs/index.js";
+import type { Commit, Journal, JournalObserver, WriterEpoch } from "../../journal/index.js";
+import type { LogSettings } from "../../options.js";
+import type { PartitionLog, TailBatch } from "../../partition/index.js";
+import { placeBatch } from "../../record/index.js";
+import type { FileCache } from "../../segment/index.js";
+import type {
+  AppendGroup,
+  AppendOutcome,
+  LogStorage,
+  PartitionConfig,
+  PartitionDescription,
+  PartitionName,
+  ReadResult,
+  StorageCounters,
+  StorageManifest,
+} from "../contracts.js";
+import { Histogram } from "./counters.js";
+import { type ControlEntry, encodeBatchPrefix, encodeControl } from "./entry.js";
+import { FileMetadata, metadataEntries } from "./file-metadata.js";
+import { describeBatch, type FileState } from "./file-state.js";
+
+/** All that the driver is made of, as recovery leaves it. */
+export interface FileParts {
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  readonly directory: string;
+  readonly settings: LogSettings;
+  readonly cache: FileCache;
+  readonly state: FileState;
+  readonly writers: readonly WriterEpoch[];
+  readonly lock: DirectoryLock;
+}
+
+const groupChannel = channel("strandlog:group");
+const checkpointChannel = channel("strandlog:checkpoint");
+const troubleChannel = channel("strandlog:trouble");
+
+// Beyond this a sync is amortised and a larger group only waits longer.
+const groupBytesMax = 8 * 1024 * 1024;
+// The face forms batches within the rest of tailBytesMax.
+const journaledShare = 0.75;
+
+export class FileStorage implements LogStorage, JournalObserver {
+  readonly manifest: StorageManifest;
+  readonly metadata: FileMetadata;
+  readonly #parts: FileParts;
+  readonly #state: FileState;
+  readonly #clock: Clock;
+  readonly #groupBatches = new Histogram();
+  readonly #commitMicros = new Histogram();
+  readonly #tailBytesMax: number;
+  #journal!: Journal;
+  #checkpointer!: Checkpointer;
+  #writers: readonly WriterEpoch[];
+  #nextPartitionNumber: number;
+  #groups = 0;
+  #trouble: string | undefined;
+  /** Control entries and metadata on their way: a checkpoint waits until they have taken effect. */
+  readonly #underway = new Set<Promise<unknown>>();
+  #metadataTurn: Promise<void> = Promise.resolve();
+  /** Set while an append waits for room: those after it queue up behind it. */
+  #admission: Promise<void> | undefined;
+  #releaseWaiters: (() => void)[] = [];
+  #rotateTimer: Timer | undefined;
+  #idleTimer: Timer | undefined;
+  #lastAppendMs = 0;
+  #closed: Promise<void> | undefined;
+
+  constructor(parts: FileParts) {
+    this.#parts = parts;
+    this.#state = parts.state;
+    this.#clock = parts.clock;
+    this.#writers = parts.writers;
+    this.#nextPartitionNumber = parts.state.nextPartitionNumber;
+    this.manifest = {
+      name: "file",
+      atomicGroups: true,
+      singleWriter: true,
+      persistent: true,
+      readOnly: false,
+      groupBytesMax: Math.min(groupBytesMax, Math.floor(parts.settings.journalFileBytes / 2)),
+    };
+    this.#tailBytesMax = Math.floor(parts.settings.tailBytesMax * journaledShare);
+    this.metadata = new FileMetadata(
+      () => parts.state.metadata,
+      (puts) => this.#commitMetadata(puts),
+    );
+  }
+
+  /** Takes the journal that recovery has prepared, and begins to serve. */
+  start(journal: Journal): void {
+    const { fs, clock, cache, directory, settings } = this.#parts;
+    this.#journal = journal;
+    this.#checkpointer = new Checkpointer(fs, clock, cache, `${directory}/topics`, settings.lanes, journal, {
+      settle: () => this.#settle(),
+      dirty: () => [...this.#state.dirty],
+      released: (partition, bytes) => this.#released(partition, bytes),
+      save: (journalStart) => this.#save(journalStart),
+      ended: (outcome) => {
+        this.#trouble = undefined;
+        if (checkpointChannel.hasSubscribers) checkpointChannel.publish({ directory, ...outcome });
+      },
+      failed: (error) => this.#report("checkpoint", error),
+    });
+    if (settings.journalRotateMs > 0) this.#startRotation();
+    this.#watchIdleness();
+    this.#checkpointIfNeeded();
+  }
+
+  get counters(): StorageCounters {
+    const { counters } = this.#journal;
+    let segmentBytes = 0;
+    for (const partition of this.#state.partitions.values())
+      segmentBytes += partition.describe().segmentBytes;
+    return {
+      tailBytes: this.#state.tailBytes,
+      tailBytesMax: this.#tailBytesMax,
+      segmentBytes,
+      journalBytes: this.#journal.fileBytes,
+      journalLiveBytes: this.#journal.liveBytes,
+      journalBlocks: counters.blocks,
+      journalBlockBytes: counters.blockBytes,
+      groups: this.#groups,
+      syncs: counters.syncs,
+      checkpoints: this.#checkpointer.count,
+      openFiles: this.#parts.cache.openCount + this.#journal.fileCount,
+      groupBatches: this.#groupBatches.counts,
+      commitMicros: this.#commitMicros.counts,
+      trouble: this.#trouble,
+    };
+  }
+
+  async createPartitions(partitions: readonly PartitionName[], config: PartitionConfig): Promise<void> {
+    const numbered = partitions.map((name) => ({
+      ...name,
+      number: this.#state.partitions.get(name.id)?.number ?? this.#nextPartitionNumber++,
+    }));
+    await this.#control({ type: "createPartitions", config, partitions: numbered });
+  }
+
+  async deletePartitions(ids: readonly string[]): Promise<void> {
+    const numbers = ids
+      .map((id) => this.#state.partitions.get(id)?.number)
+      .filter((number) => number !== undefined);
+    if (numbers.length === 0) return;
+    await this.#control({ type: "deletePartitions", numbers });
+    await this.#removeFiles();
+  }
+
+  async deleteRecords(id: string, before: number): Promise<void> {
+    const partition = this.#state.partition(id);
+    if (before <= partition.logStartOffset) return;
+    if (before > partition.highWatermark) {
+      const message = `cannot delete records before ${before} of ${id}: the partition ends at ${partition.highWatermark}`;
+      throw new LogError("OFFSET_OUT_OF_RANGE", message, {
+        details: { before, end: partition.highWatermark },
+      });
+    }
+    await this.#control({ type: "deleteRecords", number: partition.number, before });
+    await this.#removeFiles();
+  }
+
+  async retain(id: string, limits: { timestampMin?: number; bytesMax?: number }): Promise<void> {
+    await this.deleteRecords(id, this.#state.partition(id).retainableUpTo(limits));
+  }
+
+  append(group: AppendGroup): AppendOutcome {
+    let bytes = 0;
+    for (const batch of group.batches) bytes += batch.bytes.length + 32;
+    this.#lastAppendMs = this.#clock.elapsedMs();
+    if (this.#admission === undefined && (bytes === 0 || this.#hasRoom(bytes))) return this.#submit(group);
+    const admitted = this.#admit(bytes).then(() => this.#submit(group));
+    const written = admitted.then((outcome) => outcome.written);
+    const durable = admitted.then((outcome) => outcome.durable);
+    durable.catch(() => undefined);
+    return { written, durable };
+  }
+
+  read(id: string, from: number, bytesMax: number): Promise<ReadResult> {
+    return this.#state.partition(id).read(from, bytesMax);
+  }
+
+  async describe(id: string): Promise<PartitionDescription> {
+    return this.#state.partition(id).describe();
+  }
+
+  offsetForTimestamp(
+    id: string,
+    timestamp: number,
+  ): Promise<{ offset: number; timestamp: number } | undefined> {
+    return this.#state.partition(id).offsetForTimestamp(timestamp);
+  }
+
+  watch(id: string, offset: number, signal?: AbortSignal): Promise<void> {
+    return this.#state.partition(id).watch(offset, signal);
+  }
+
+  /** Checkpoints everything: the directory is then what Kafka itself would have left, and the journal is empty. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  // What the journal reports.
+
+  committed(payloads: number, bytes: number, writeMs: number, syncMs: number): void {
+    this.#commitMicros.add((writeMs + syncMs) * 1000);
+    if (groupChannel.hasSubscribers) groupChannel.publish({ payloads, bytes, writeMs, syncMs });
+  }
+
+  failed(error: LogError): void {
+    this.#report("journal", error);
+    this.#wakeReleased();
+  }
+
+  cannotGrow(error: unknown): void {
+    this.#report("journal growth", error);
+  }
+
+  #submit(group: AppendGroup): AppendOutcome {
+    const pieces: Buffer[] = [];
+    const batches: TailBatch[] = [];
+    const partitions: PartitionLog[] = [];
+    const entries = metadataEntries(this.#state.metadata, group.metadata ?? []);
+    const { epoch } = this.#journal;
+    for (const { partitionId, bytes, baseOffset, visibleAt } of group.batches) {
+      const partition = this.#state.partition(partitionId);
+      placeBatch(bytes, baseOffset, epoch);
+      const batch = describeBatch(bytes, visibleAt);
+      pieces.push(encodeBatchPrefix(partition.number, partition.logEndOffset, bytes.length), bytes);
+      this.#state.push(partition, batch, epoch);
+      batches.push(batch);
+      partitions.push(partition);
+      if (visibleAt === "memory") partition.advance();
+    }
+    for (const entry of entries) pieces.push(encodeControl(entry));
+    const sync = group.durability === "disk" || entries.length > 0;
+    const commit = this.#journal.append(pieces, sync, group.force);
+    this.#groups++;
+    this.#groupBatches.add(batches.length);
+    const written = commit.written.then(() => this.#reached(commit, batches, partitions, "os"));
+    const durable = !sync
+      ? written
+      : commit.durable.then(() => {
+          this.#reached(commit, batches, partitions, "disk");
+          for (const entry of entries) this.#apply(entry);
+        });
+    if (entries.length > 0) this.#track(durable);
+    durable.catch(() => undefined);
+    return { written, durable };
+  }
+
+  #reached(
+    commit: Commit,
+    batches: readonly TailBatch[],
+    partitions: readonly PartitionLog[],
+    level: "os" | "disk",
+  ): void {
+    for (const batch of batches) {
+      batch.sequence = commit.sequence;
+      batch.reached = level;
+    }
+    for (const partition of partitions) partition.advance();
+    if (level === "os") this.#checkpointIfNeeded();
+  }
+
+  /** Journals an entry and applies it when it is durable. */
+  async #control(entry: ControlEntry): Promise<void> {
+    const commit = this.#journal.append([encodeControl(entry)], true);
+    await this.#track(commit.durable.then(() => this.#apply(entry)));
+  }
+
+  #apply(entry: ControlEntry): void {
+    this.#state.apply(entry);
+    if (entry.type === "metadata") this.metadata.changed(entry.key);
+    if (entry.type === "deleteRecords" || entry.type === "deletePartitions") this.#wakeReleased();
+  }
+
+  async #commitMetadata(puts: AppendGroup["metadata"]): Promise<void> {
+    const turn = this.#metadataTurn.then(
+      () => this.append({ batches: [], metadata: puts ?? [], durability: "disk" }).durable,
+    );
+    this.#metadataTurn = turn.catch(() => undefined);
+    await turn;
+  }
+
+  #track<T>(action: Promise<T>): Promise<T> {
+    this.#underway.add(action);
+    const done = (): void => {
+      this.#underway.delete(action);
+    };
+    action.then(done, done);
+    return action;
+  }
+
+  async #settle(): Promise<void> {
+    await this.#journal.sync();
+    await Promise.allSettled(this.#underway);
+  }
+
+  async #save(journalStart: number): Promise<void> {
+    await this.#state.removeFiles();
+    await writeCheckpoint(this.#parts.fs, this.#parts.directory, this.#checkpointState(journalStart));
+  }
+
+  #checkpointState(journalStart: number): CheckpointState {
+    // A writer whose every block comes before the start is of no more interest.
+    const writers = this.#writers;
+    const needed = writers.filter(
+      (_, index) => (writers[index + 1]?.start ?? Number.POSITIVE_INFINITY) > journalStart,
+    );
+    this.#writers = needed;
+    return {
+      logId: this.#state.logId,
+      writers: needed,
+      journalStart,
+      nextPartitionNumber: this.#state.nextPartitionNumber,
+      metadata: [...this.#state.metadata.values()],
+      partitions: [...this.#state.partitions.values()].map((partition) => partition.state),
+    };
+  }
+
+  /** Removes files now, unless a checkpoint is at work on some of them: then it does so at its end. */
+  async #removeFiles(): Promise<void> {
+    if (!this.#checkpointer.isRunning) await this.#state.removeFiles();
+    else this.#checkpointer.request();
+  }
+
+  #hasRoom(bytes: number): boolean {
+    const { tailBytes } = this.#state;
+    return (tailBytes === 0 || tailBytes + bytes <= this.#tailBytesMax) && this.#journal.hasRoom(bytes);
+  }
+
+  #admit(bytes: number): Promise<void> {
+    const turn = (this.#admission ?? Promise.resolve()).then(async () => {
+      while (!this.#hasRoom(bytes)) {
+        if (this.#journal.failure !== undefined) throw this.#journal.failure;
+        this.#checkpointer.request();
+        const released = new Promise<void>((resolve) => this.#releaseWaiters.push(resolve));
+        await Promise.race([this.#journal.roomChange(), released]);
+      }
+    });
+    this.#admission = turn.finally(() => {
+      if (this.#admission === last) this.#admission = undefined;
+    });
+    const last = this.#admission;
+    last.catch(() => undefined);
+    return turn;
+  }
+
+  #released(partition: PartitionLog, bytes: number): void {
+    this.#state.released(partition, bytes);
+    this.#wakeReleased();
+  }
+
+  #wakeReleased(): void {
+    const waiters = this.#releaseWaiters;
+    this.#releaseWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  #checkpointIfNeeded(): void {
+    const isTailFull = this.#state.tailBytes * 2 > this.#tailBytesMax;
+    const isJournalFull = this.#journal.liveBytes * 2 > this.#journal.bytesMax;
+    if ((isTailFull || isJournalFull) && !this.#checkpointer.isRunning) this.#checkpointer.request();
+  }
+
+  #startRotation(): void {
+    this.#rotateTimer = this.#clock.startTimer(this.#parts.settings.journalRotateMs, () => {
+      this.#journal.rotate();
+      if (this.#state.dirty.size > 0) this.#checkpointer.request();
+      this.#startRotation();
+    });
+  }
+
+  /** After a long time without appends: everything to segments, journal space back to the file system. */
+  #watchIdleness(): void {
+    const { idleMs } = this.#parts.settings;
+    this.#idleTimer = this.#clock.startTimer(idleMs, () => {
+      if (this.#clock.elapsedMs() - this.#lastAppendMs >= idleMs && this.#journal.failure === undefined) {
+        if (this.#state.dirty.size > 0) this.#checkpointer.request();
+        this.#track(this.#journal.shrink().catch((error: unknown) => this.#report("journal", error)));
+      }
+      this.#watchIdleness();
+    });
+  }
+
+  #report(where: string, error: unknown): void {
+    this.#trouble = `${where}: ${(error as Error).message}`;
+    troubleChannel.publish({ directory: this.#parts.directory, where, error });
+  }
+
+  async #close(): Promise<void> {
+    this.#rotateTimer?.cancel();
+    this.#idleTimer?.cancel();
+    try {
+      if (this.#journal.failure === undefined) {
+        await this.#checkpointer.runNow();
+        if (this.#state.dirty.size === 0) await this.#save(this.#journal.writtenSequence + 1);
+      }
+    } finally {
+      await this.#checkpointer.close();
+      for (const partition of this.#state.partitions.values()) partition.end();
+      await this.#journal.close();
+      await this.#parts.cache.close();
+      await this.#parts.lock.release();
+    }
+  }
+}

@@ -1,0 +1,242 @@
+// The memory driver: the reference for what the contract means, and quick for tests. Nothing outlives the process, so
+// every level is reached at once.
+import { LogError } from "../../errors.js";
+import { placeBatch, RecordBatch } from "../../record/index.js";
+import type {
+  AppendGroup,
+  AppendOutcome,
+  LogStorage,
+  MetadataEntry,
+  MetadataStore,
+  PartitionConfig,
+  PartitionDescription,
+  PartitionName,
+  ReadResult,
+  StorageCounters,
+  StorageManifest,
+} from "../contracts.js";
+
+interface MemoryPartition {
+  logStartOffset: number;
+  end: number;
+  batches: RecordBatch[];
+  bytes: number;
+}
+
+export class MemoryStorage implements LogStorage {
+  readonly manifest: StorageManifest = {
+    name: "memory",
+    atomicGroups: true,
+    singleWriter: true,
+    persistent: false,
+    readOnly: false,
+    groupBytesMax: 8 * 1024 * 1024,
+  };
+  readonly metadata: MemoryMetadata = new MemoryMetadata();
+  readonly #partitions = new Map<string, MemoryPartition>();
+  #watchers: (() => void)[] = [];
+  #groups = 0;
+
+  get counters(): StorageCounters {
+    let bytes = 0;
+    for (const partition of this.#partitions.values()) bytes += partition.bytes;
+    return {
+      tailBytes: bytes,
+      tailBytesMax: 0,
+      segmentBytes: 0,
+      journalBytes: 0,
+      journalLiveBytes: 0,
+      journalBlocks: 0,
+      journalBlockBytes: 0,
+      groups: this.#groups,
+      syncs: 0,
+      checkpoints: 0,
+      openFiles: 0,
+      groupBatches: [],
+      commitMicros: [],
+      trouble: undefined,
+    };
+  }
+
+  async createPartitions(partitions: readonly PartitionName[], _config: PartitionConfig): Promise<void> {
+    for (const { id } of partitions) {
+      if (this.#partitions.has(id)) continue;
+      this.#partitions.set(id, { logStartOffset: 0, end: 0, batches: [], bytes: 0 });
+    }
+  }
+
+  async deletePartitions(ids: readonly string[]): Promise<void> {
+    for (const id of ids) this.#partitions.delete(id);
+    this.#wake();
+  }
+
+  append(group: AppendGroup): AppendOutcome {
+    const done = this.#append(group);
+    return { written: done, durable: done };
+  }
+
+  async read(id: string, from: number, bytesMax: number): Promise<ReadResult> {
+    const { logStartOffset, end, batches } = this.#partition(id);
+    const startOffset = Math.max(from, logStartOffset);
+    const first = batches.findIndex((batch) => batch.nextOffset > startOffset);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for (const batch of first < 0 ? [] : batches.slice(first)) {
+      bytes += batch.bytes.length;
+      if (chunks.length > 0 && bytes > bytesMax) break;
+      chunks.push(batch.bytes);
+    }
+    return { chunks, startOffset, logStartOffset, highWatermark: end };
+  }
+
+  async describe(id: string): Promise<PartitionDescription> {
+    const { logStartOffset, end, bytes } = this.#partition(id);
+    return {
+      logStartOffset,
+      highWatermark: end,
+      logEndOffset: end,
+      tailBytes: bytes,
+      segmentBytes: 0,
+      segmentCount: 0,
+    };
+  }
+
+  async offsetForTimestamp(
+    id: string,
+    timestamp: number,
+  ): Promise<{ offset: number; timestamp: number } | undefined> {
+    const { batches, logStartOffset } = this.#partition(id);
+    for (const batch of batches) {
+      if (batch.maxTimestamp < timestamp) continue;
+      for (const record of batch.records(logStartOffset)) {
+        if (record.timestamp >= timestamp) return { offset: record.offset, timestamp: record.timestamp };
+      }
+    }
+    return undefined;
+  }
+
+  async deleteRecords(id: string, before: number): Promise<void> {
+    const partition = this.#partition(id);
+    if (before <= partition.logStartOffset) return;
+    if (before > partition.end) {
+      const message = `cannot delete records before ${before} of ${id}: the partition ends at ${partition.end}`;
+      throw new LogError("OFFSET_OUT_OF_RANGE", message, { details: { before, end: partition.end } });
+    }
+    partition.logStartOffset = before;
+    partition.batches = partition.batches.filter((batch) => batch.nextOffset > before);
+    partition.bytes = partition.batches.reduce((sum, batch) => sum + batch.bytes.length, 0);
+  }
+
+  /** The unit is the batch. */
+  async retain(id: string, limits: { timestampMin?: number; bytesMax?: number }): Promise<void> {
+    const { timestampMin = Number.NEGATIVE_INFINITY, bytesMax = Number.POSITIVE_INFINITY } = limits;
+    let { bytes, logStartOffset } = this.#partition(id);
+    for (const batch of this.#partition(id).batches) {
+      if (batch.maxTimestamp >= timestampMin && bytes - batch.bytes.length < bytesMax) break;
+      bytes -= batch.bytes.length;
+      logStartOffset = batch.nextOffset;
+    }
+    await this.deleteRecords(id, logStartOffset);
+  }
+
+  async watch(id: string, offset: number, signal?: AbortSignal): Promise<void> {
+    while ((this.#partitions.get(id)?.end ?? Number.POSITIVE_INFINITY) <= offset) {
+      signal?.throwIfAborted();
+      await new Promise<void>((resolve, reject) => {
+        const abort = (): void => reject(signal?.reason);
+        signal?.addEventListener("abort", abort, { once: true });
+        this.#watchers.push(() => {
+          signal?.removeEventListener("abort", abort);
+          resolve();
+        });
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#partitions.clear();
+    this.#wake();
+  }
+
+  async #append({ batches, metadata = [] }: AppendGroup): Promise<void> {
+    this.metadata.check(metadata);
+    for (const { partitionId, bytes, baseOffset } of batches) {
+      const partition = this.#partition(partitionId);
+      placeBatch(bytes, baseOffset, 1);
+      const batch = new RecordBatch(bytes);
+      partition.batches.push(batch);
+      partition.bytes += bytes.length;
+      partition.end = batch.nextOffset;
+    }
+    this.metadata.apply(metadata);
+    this.#groups++;
+    this.#wake();
+  }
+
+  #partition(id: string): MemoryPartition {
+    const partition = this.#partitions.get(id);
+    if (partition === undefined) throw new LogError("PARTITION_NOT_FOUND", `there is no partition ${id}`);
+    return partition;
+  }
+
+  #wake(): void {
+    const watchers = this.#watchers;
+    this.#watchers = [];
+    for (const resolve of watchers) resolve();
+  }
+}
+
+type Puts = NonNullable<AppendGroup["metadata"]>;
+
+class MemoryMetadata implements MetadataStore {
+  readonly #entries = new Map<string, MetadataEntry>();
+  #watchers: { prefix: string; resolve: () => void }[] = [];
+
+  async get(key: string): Promise<MetadataEntry | undefined> {
+    return this.#entries.get(key);
+  }
+
+  async put(key: string, value: string, version?: number): Promise<number> {
+    this.check([{ key, value, ...(version === undefined ? {} : { version }) }]);
+    this.apply([{ key, value }]);
+    return this.#entries.get(key)?.version ?? 0;
+  }
+
+  async delete(key: string, version?: number): Promise<void> {
+    this.check([{ key, value: undefined, ...(version === undefined ? {} : { version }) }]);
+    this.apply([{ key, value: undefined }]);
+  }
+
+  async list(prefix: string): Promise<readonly MetadataEntry[]> {
+    const found = [...this.#entries.values()].filter((entry) => entry.key.startsWith(prefix));
+    return found.sort((left, right) => (left.key < right.key ? -1 : 1));
+  }
+
+  async watch(prefix: string, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+      this.#watchers.push({ prefix, resolve });
+    });
+  }
+
+  check(puts: Puts): void {
+    for (const { key, version } of puts) {
+      const existing = this.#entries.get(key)?.version ?? 0;
+      if (version === undefined || version === existing) continue;
+      const message = `the metadata key "${key}" has version ${existing}, not ${version}: read it again`;
+      throw new LogError("VERSION_CONFLICT", message, { details: { key, version: existing } });
+    }
+  }
+
+  apply(puts: Puts): void {
+    for (const { key, value } of puts) {
+      const version = (this.#entries.get(key)?.version ?? 0) + 1;
+      if (value === undefined) this.#entries.delete(key);
+      else this.#entries.set(key, { key, value, version });
+      const due = this.#watchers.filter((watcher) => key.startsWith(watcher.prefix));
+      this.#watchers = this.#watchers.filter((watcher) => !due.includes(watcher));
+      for (const watcher of due) watcher.resolve();
+    }
+  }
+}

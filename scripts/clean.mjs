@@ -1,0 +1,6 @@
+// Removes all that a build leaves behind.
+import { rmSync } from "node:fs";
+
+for (const dir of ["packages/log", "packages/strandlog", "test", "bench", "demo"]) {
+  rmSync(`${dir}/dist`, { recursive: true, force: true });
+}
