@@ -1,7 +1,7 @@
 // From single appends to groups. While the storage is busy with one group, the next one forms here; it is handed over
 // the moment the storage is done. It bounds the memory of what forms: beyond the budget appends wait in line, and when
 // the line is full they fail. Called by topics; owns the only loop that appends records to the storage.
-import type { Clock } from "../clock.js";
+import type { Clock, Timer } from "../clock.js";
 import { LogError } from "../errors.js";
 import { batchHeaderBytes, recordSizeMax } from "../record/index.js";
 import type { AppendGroup, Durability, LogStorage } from "../storage/contracts.js";
@@ -38,6 +38,9 @@ export interface AppendTarget {
   choose(record: RecordInput): FormingPartition;
 }
 
+// How many records may join a group between two looks at the clock.
+const recordsPerLook = 256;
+
 interface Waiting {
   readonly target: AppendTarget;
   readonly record: RecordInput;
@@ -55,7 +58,13 @@ export class Appender {
   #formingBytes = 0;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
-  #running: Promise<void> | undefined;
+  /** A group is at the storage. */
+  #busy: Promise<void> | undefined;
+  /** Something forms and the storage is free: since when, and how many records came since. */
+  #gathering: Timer | undefined;
+  #gatheringSinceMs = 0;
+  #gathered = 0;
+  #lastCommitMs = 0;
   #deferred = new Set<Promise<void>>();
   #failure: unknown;
 
@@ -82,13 +91,17 @@ export class Appender {
     }
     const partition = target.choose(record);
     this.#add(partition, record, size);
-    return partition.receipt(options.durability ?? partition.config.durability);
+    const receipt = partition.receipt(options.durability ?? partition.config.durability);
+    if (this.#busy === undefined) this.#gather();
+    return receipt;
   }
 
   /** Settles when everything appended before the call has been handed over and has reached its level. */
   async drain(): Promise<void> {
-    while (this.#running !== undefined || this.#deferred.size > 0) {
-      await this.#running;
+    while (this.#listed.length > 0 || this.#busy !== undefined || this.#deferred.size > 0) {
+      if (this.#failure !== undefined) throw this.#failure;
+      this.#handOver();
+      await this.#busy;
       await Promise.allSettled(this.#deferred);
     }
     if (this.#failure !== undefined) throw this.#failure;
@@ -96,10 +109,9 @@ export class Appender {
 
   /** Settles when the storage has what forms in the partition now. */
   async handOver(partition: FormingPartition): Promise<void> {
-    const end = partition.nextOffset;
-    while (!partition.isEmpty && this.#running !== undefined) {
-      await this.#running;
-      if (partition.nextOffset > end) return;
+    while (!partition.isEmpty && this.#failure === undefined) {
+      this.#handOver();
+      if (!partition.isEmpty) await this.#busy;
     }
   }
 
@@ -128,7 +140,42 @@ export class Appender {
       partition.isListed = true;
       this.#listed.push(partition);
     }
-    if (this.#running === undefined) this.#start();
+  }
+
+  /**
+   * Lets everything that is ready to append do so: until the event loop turns (or for lingerMs), but, where records
+   * keep coming, no longer than the last commit took. A quick disk is then kept busy while the burst goes on; on a
+   * slow one the whole burst shares one sync.
+   */
+  #gather(): void {
+    if (this.#gathering === undefined) {
+      const { lingerMs } = this.#settings;
+      const handOver = (): void => this.#handOver();
+      this.#gathering = lingerMs > 0 ? this.#clock.startTimer(lingerMs, handOver, true) : soon(handOver);
+      this.#gatheringSinceMs = this.#clock.elapsedMs();
+      this.#gathered = 0;
+    } else if (++this.#gathered % recordsPerLook === 0 && this.#settings.lingerMs === 0) {
+      if (this.#clock.elapsedMs() - this.#gatheringSinceMs > this.#lastCommitMs) this.#handOver();
+    }
+  }
+
+  /** Gives the storage what has formed, unless it is busy. */
+  #handOver(): void {
+    if (this.#busy !== undefined || this.#listed.length === 0) return;
+    this.#gathering?.cancel();
+    this.#gathering = undefined;
+    const startedMs = this.#clock.elapsedMs();
+    this.#busy = this.#commit(this.#takeGroup()).then(
+      () => {
+        this.#busy = undefined;
+        this.#lastCommitMs = this.#clock.elapsedMs() - startedMs;
+        if (this.#listed.length > 0) this.#gather();
+      },
+      (error: unknown) => {
+        this.#busy = undefined;
+        this.fail(error);
+      },
+    );
   }
 
   #wait(target: AppendTarget, record: RecordInput, size: number, options: AppendOptions): Receipt {
@@ -168,34 +215,9 @@ export class Appender {
       handle.place(partition.partition, partition.nextOffset - 1);
       partition.expect(level ?? partition.config.durability, handle.resolve);
     }
-    if (count > 0) this.#waiting = this.#waiting.slice(count);
-  }
-
-  #start(): void {
-    this.#running = this.#run().finally(() => {
-      this.#running = undefined;
-      if (this.#listed.length > 0 && this.#failure === undefined) this.#start();
-    });
-  }
-
-  async #run(): Promise<void> {
-    try {
-      while (this.#listed.length > 0) {
-        await this.#gather();
-        const taken = this.#takeGroup();
-        if (taken.length === 0) return;
-        await this.#commit(taken);
-      }
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
-  /** Lets everything that is ready to append do so: whatever runs before the process would next wait for I/O. */
-  #gather(): Promise<void> {
-    const { lingerMs } = this.#settings;
-    if (lingerMs > 0) return new Promise((resolve) => this.#clock.startTimer(lingerMs, resolve, true));
-    return new Promise((resolve) => queueMicrotask(() => process.nextTick(resolve)));
+    if (count === 0) return;
+    this.#waiting = this.#waiting.slice(count);
+    if (this.#busy === undefined) this.#gather();
   }
 
   #takeGroup(): TakenBatch[] {
@@ -255,6 +277,11 @@ export class Appender {
     for (const { formingBytes } of taken) this.#formingBytes -= formingBytes;
     if (this.#waiting.length > 0) this.#letIn();
   }
+}
+
+function soon(action: () => void): Timer {
+  const immediate = setImmediate(action);
+  return { cancel: () => clearImmediate(immediate) };
 }
 
 function acknowledge(resolvers: readonly Resolve[], results: readonly AppendResult[]): void {

@@ -4,7 +4,7 @@ import type { Clock, Timer } from "../clock.js";
 import { LogError } from "../errors.js";
 import { checkTopicName, type LogSettings, type TopicConfig, topicConfig } from "../options.js";
 import { requireCompression } from "../record/index.js";
-import type { LogStorage, PartitionName, StorageCounters } from "../storage/contracts.js";
+import type { LogStorage, PartitionConfig, PartitionName, StorageCounters } from "../storage/contracts.js";
 import { Appender } from "./appender.js";
 import { Topic, type TopicDescription, type TopicHost } from "./topic.js";
 
@@ -186,7 +186,7 @@ export class Log {
       if (this.#storage.manifest.readOnly) throw notFound(name);
       requireCompression(config.compression);
       entry = { topicId: this.#clock.randomBytes(16).toString("base64url"), config };
-      await this.#storage.createPartitions(partitionNames(name, entry), config);
+      await this.#storage.createPartitions(partitionNames(name, entry), partitionConfig(config));
       await this.#storage.metadata.put(topicPrefix + name, JSON.stringify(entry), 0);
     } else requireCompression(entry.config.compression);
     const topic = new Topic(this.#host, name, entry.topicId, entry.config);
@@ -204,7 +204,7 @@ export class Log {
     requireCompression(config.compression);
     const entry: TopicEntry = { topicId: topic.topicId, config };
     const names = partitionNames(name, entry);
-    await this.#storage.createPartitions(names, config);
+    await this.#storage.createPartitions(names, partitionConfig(config));
     await this.#storage.metadata.put(topicPrefix + name, JSON.stringify(entry));
     await topic.adopt(config, names);
     return config;
@@ -258,6 +258,10 @@ function partitionNames(topic: string, { topicId, config }: TopicEntry): Partiti
     topicId,
     partition,
   }));
+}
+
+function partitionConfig({ segmentBytes, segmentMs }: TopicConfig): PartitionConfig {
+  return { segmentBytes, segmentMs };
 }
 
 function notFound(name: string): LogError {

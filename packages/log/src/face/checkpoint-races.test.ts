@@ -1,0 +1,125 @@
+// Deletions that meet a checkpoint at work. The disk is real and held up at a chosen step, so that the order is certain.
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import { type TestContext, test } from "node:test";
+import type { LogOptions } from "../open.js";
+import { collect, Gate, hookedFileSystem, ManualClock, openAt, settlesSoon, temporaryDirectory, valuesOf } from "../test-support.js";
+import type { Log } from "./log.js";
+
+interface Held {
+  directory: string;
+  gate: Gate;
+  log: Log;
+  /** Starts a checkpoint by the clock of the journal; it then stands at the gate. */
+  startCheckpoint(): Promise<void>;
+}
+
+async function openHeld(
+  t: TestContext,
+  matches: (operation: string, path: string) => boolean,
+  options: LogOptions = {},
+): Promise<Held> {
+  const directory = temporaryDirectory(t);
+  const clock = new ManualClock();
+  let isArmed = false;
+  const gate = new Gate((operation, path) => isArmed && matches(operation, path));
+  const log = await openAt(t, directory, {
+    fileSystem: hookedFileSystem(gate.hook),
+    journalRotateMs: 1000,
+    clock,
+    ...options,
+  });
+  return {
+    directory,
+    gate,
+    log,
+    startCheckpoint: () => {
+      isArmed = true;
+      clock.advance(1000);
+      return settlesSoon(gate.reached, "the checkpoint");
+    },
+  };
+}
+
+test("records deleted while a checkpoint rolls segments take no other record with them", async (t) => {
+  const { directory, gate, log, startCheckpoint } = await openHeld(
+    t,
+    (operation, path) => operation === "open" && path.endsWith("00000000000000000002.log"),
+  );
+  // Its own batch for each record: one is acknowledged before the next is appended.
+  const topic = await log.topic("a", { segmentBytes: 1024, durability: "os" });
+  for (let n = 0; n < 300; n++) await topic.append({ value: `${n}`.padEnd(500, ".") });
+  await startCheckpoint();
+  await topic.partition(0).deleteRecords(200);
+  gate.release();
+  await log.close();
+  const again = await openAt(t, directory);
+  const found = await collect((await again.topic("a")).partition(0).read());
+  assert.deepEqual(
+    found.map(({ offset }) => offset),
+    Array.from({ length: 100 }, (_, n) => 200 + n),
+  );
+});
+
+test("a topic that is made again during a checkpoint keeps its records", async (t) => {
+  const { directory, gate, log, startCheckpoint } = await openHeld(
+    t,
+    (operation, path) => operation === "rename" && path.endsWith("/checkpoint"),
+  );
+  const other = await log.topic("other");
+  const topic = await log.topic("a");
+  await topic.append({ value: "old" });
+  await other.append({ value: "x" });
+  await startCheckpoint();
+  await log.deleteTopic("a");
+  const fresh = await log.topic("a");
+  await fresh.append({ value: "new" });
+  gate.release();
+  await log.close();
+  const again = await openAt(t, directory);
+  assert.deepEqual(await valuesOf((await again.topic("a")).read()), ["new"]);
+});
+
+test("a topic deleted during a checkpoint gives its memory back once", async (t) => {
+  const { gate, log, startCheckpoint } = await openHeld(
+    t,
+    (operation, path) => operation === "sync" && path.endsWith(".log"),
+  );
+  const topic = await log.topic("a");
+  await topic.append({ value: "x".repeat(10_000) });
+  await startCheckpoint();
+  await log.deleteTopic("a");
+  gate.release();
+  // The end of the checkpoint: nothing is in memory any more, and nothing less than nothing.
+  const checkpoints = (await log.stats()).storage.checkpoints;
+  while ((await log.stats()).storage.checkpoints === checkpoints) await setImmediate();
+  assert.equal((await log.stats()).storage.tailBytes, 0);
+});
+
+test("segments whose records are deleted while a checkpoint writes them leave no file behind", async (t) => {
+  const { directory, gate, log, startCheckpoint } = await openHeld(
+    t,
+    (operation, path) => operation === "sync" && path.endsWith(".log"),
+  );
+  const topic = await log.topic("a", { segmentBytes: 1024, durability: "os" });
+  for (let n = 0; n < 50; n++) await topic.append({ value: `${n}`.padEnd(500, ".") });
+  await startCheckpoint();
+  await topic.partition(0).deleteRecords(20);
+  gate.release();
+  await log.close();
+  const logs = readdirSync(`${directory}/topics/a-0`).filter((name) => name.endsWith(".log"));
+  const bases = logs.map((name) => Number(name.slice(0, 20))).sort((left, right) => left - right);
+  assert.ok((bases[0] as number) >= 18, `segments from ${bases[0]} on are left of a log that starts at 20`);
+});
+
+test("many topics deleted at once leave no directory behind", async (t) => {
+  const directory = temporaryDirectory(t);
+  const log = await openAt(t, directory);
+  const names = Array.from({ length: 20 }, (_, n) => `t${n}`);
+  for (const name of names) await (await log.topic(name)).append({ value: "x" });
+  await log.close();
+  const again = await openAt(t, directory);
+  await Promise.all(names.map((name) => again.deleteTopic(name)));
+  assert.deepEqual(readdirSync(`${directory}/topics`), []);
+});

@@ -1,0 +1,88 @@
+// What a verification has found so far.
+import { type ErrorCode, LogError, systemCode } from "../errors.js";
+
+export type DamageCode = "CORRUPT_INDEX" | ErrorCode;
+
+export interface Damage {
+  readonly file: string;
+  /** In bytes from the beginning of the file. */
+  readonly position: number;
+  readonly code: DamageCode;
+  readonly what: string;
+  /** The records that are affected, as far as that can be told: both ends included. */
+  readonly offsets?: { readonly from: number; readonly to: number };
+}
+
+/** Worth knowing, and no damage: what a crash may leave and the next open clears away. */
+export interface VerifyNote {
+  readonly file: string;
+  readonly what: string;
+}
+
+export interface VerifyProgress {
+  readonly file: string;
+  /** Of the whole run; the total is an estimate while a writer is at work. */
+  readonly bytes: number;
+  readonly bytesTotal: number;
+}
+
+export interface VerifyReport {
+  readonly damages: readonly Damage[];
+  readonly notes: readonly VerifyNote[];
+  readonly partitions: number;
+  readonly segments: number;
+  readonly batches: number;
+  readonly records: number;
+  readonly journalBlocks: number;
+  readonly bytes: number;
+}
+
+export interface VerifyCounts {
+  partitions: number;
+  segments: number;
+  batches: number;
+  records: number;
+  journalBlocks: number;
+}
+
+export class Findings {
+  damages: Damage[] = [];
+  notes: VerifyNote[] = [];
+  readonly counts: VerifyCounts = { partitions: 0, segments: 0, batches: 0, records: 0, journalBlocks: 0 };
+
+  damage(
+    file: string,
+    position: number,
+    code: DamageCode,
+    what: string,
+    offsets?: { from: number; to: number },
+  ): void {
+    const damage = { file, position, code, what };
+    this.damages.push(offsets === undefined || offsets.to < offsets.from ? damage : { ...damage, offsets });
+  }
+
+  note(file: string, what: string): void {
+    this.notes.push({ file, what });
+  }
+
+  /** Damage out of an error. A newer format is not damage: that ends the run. */
+  error(file: string, code: DamageCode, error: unknown): void {
+    if (!(error instanceof LogError) || error.code === "UNSUPPORTED_VERSION") throw error;
+    const { path, position } = error.details;
+    const where = typeof path === "string" ? path : file;
+    const ownCode = error.code === "IO" || error.code.startsWith("CORRUPT") ? error.code : code;
+    this.damage(where, typeof position === "number" ? position : 0, ownCode, error.message);
+  }
+
+  add(other: Findings): void {
+    this.damages.push(...other.damages);
+    this.notes.push(...other.notes);
+    for (const name of Object.keys(this.counts) as (keyof VerifyCounts)[]) {
+      this.counts[name] += other.counts[name];
+    }
+  }
+}
+
+export function isMissing(error: unknown): boolean {
+  return systemCode(error) === "ENOENT";
+}

@@ -1,0 +1,146 @@
+// The content of a file twice: as the page cache has it and as the disk has it, and the changes that lie between.
+// What a power cut makes of the changes is chosen sector by sector.
+import type { Random } from "./random.js";
+
+const sectorBytes = 512;
+
+/** What a power cut keeps of the changes that were not synced. */
+export type CrashStyle = "nothing" | "everything" | "prefix" | "scattered";
+
+type Change = { readonly position: number; readonly bytes: Buffer } | { readonly length: number };
+
+export class SimulatedFile {
+  #durable = new Content();
+  #current = new Content();
+  #pending: Change[] = [];
+
+  get size(): number {
+    return this.#current.length;
+  }
+  get durableSize(): number {
+    return this.#durable.length;
+  }
+  /** A copy of what the page cache has. */
+  get content(): Buffer {
+    return Buffer.from(this.#current.view());
+  }
+
+  read(buffer: Uint8Array, length: number, position: number): number {
+    const found = this.#current.view().subarray(position, position + length);
+    buffer.set(found);
+    return found.length;
+  }
+
+  write(position: number, bytes: Buffer): void {
+    this.#change({ position, bytes });
+  }
+
+  truncate(length: number): void {
+    if (length !== this.size) this.#change({ length });
+  }
+
+  sync(): void {
+    for (const change of this.#pending) this.#durable.apply(change);
+    this.#pending = [];
+  }
+
+  /** The disk takes some of it and reports an error; the pages count as clean, so no later sync writes them. */
+  failSync(random: Random): void {
+    this.#scatter(random, false);
+    this.#pending = [];
+  }
+
+  /** Damage of data at rest: changes the bytes without anybody having written them. */
+  damage(position: number, bytes: Buffer): void {
+    this.#durable.apply({ position, bytes });
+    this.#current.apply({ position, bytes });
+  }
+
+  /** The pages that count as clean are dropped and read again from the disk. */
+  evict(): void {
+    this.#current = this.#durable.clone();
+    for (const change of this.#pending) this.#current.apply(change);
+  }
+
+  /** A power cut. */
+  lose(random: Random, style: CrashStyle): void {
+    if (style === "everything") this.sync();
+    else if (style === "prefix") {
+      const kept = random.below(this.#pending.length + 1);
+      for (const change of this.#pending.splice(0, kept)) this.#durable.apply(change);
+      this.#pending = this.#pending.slice(0, 1);
+      if (random.chance(0.5)) this.#scatter(random, true);
+    } else if (style === "scattered") this.#scatter(random, true);
+    this.#pending = [];
+    this.#current = this.#durable.clone();
+  }
+
+  #change(change: Change): void {
+    this.#current.apply(change);
+    this.#pending.push(change);
+  }
+
+  /** Each sector gets on the disk, or not, at any of the moments when it was changed; the file's size likewise. */
+  #scatter(random: Random, mayDamage: boolean): void {
+    if (this.#pending.length === 0) return;
+    const now = this.#durable.clone();
+    const lengths = [now.length];
+    const keep = random.pick([0.05, 0.5, 0.95]);
+    for (const change of this.#pending) {
+      const [start, end] = now.apply(change);
+      lengths.push(now.length);
+      for (let at = start - (start % sectorBytes); at < end; at += sectorBytes) {
+        if (!random.chance(keep)) continue;
+        const sector = now.view().subarray(at, at + sectorBytes);
+        this.#durable.apply({ position: at, bytes: sector });
+        if (!mayDamage || !random.chance(0.03)) continue;
+        const bytes = random.chance(0.5) ? Buffer.alloc(sector.length) : random.bytes(sector.length);
+        this.#durable.apply({ position: at, bytes });
+      }
+    }
+    const length = random.chance(0.5) ? now.length : random.pick(lengths);
+    this.#durable.apply({ length });
+  }
+}
+
+/** A byte array that grows; what lies beyond its length is zero. */
+class Content {
+  #bytes: Buffer;
+  length = 0;
+
+  constructor(bytes: Buffer = Buffer.alloc(0), length = 0) {
+    this.#bytes = bytes;
+    this.length = length;
+  }
+
+  view(): Buffer {
+    return this.#bytes.subarray(0, this.length);
+  }
+
+  clone(): Content {
+    return new Content(Buffer.from(this.view()), this.length);
+  }
+
+  /** Answers the range of bytes that it touched. */
+  apply(change: Change): [start: number, end: number] {
+    const before = this.length;
+    if ("length" in change) {
+      this.#reserve(change.length);
+      if (change.length < before) this.#bytes.fill(0, change.length, before);
+      this.length = change.length;
+      return [Math.min(before, change.length), Math.max(before, change.length)];
+    }
+    const end = change.position + change.bytes.length;
+    this.#reserve(end);
+    change.bytes.copy(this.#bytes, change.position);
+    this.length = Math.max(before, end);
+    return [Math.min(before, change.position), end];
+  }
+
+  #reserve(length: number): void {
+    if (length <= this.#bytes.length) return;
+    const grown = Buffer.alloc(Math.max(length, this.#bytes.length * 2));
+    this.#bytes.copy(grown);
+    this.#bytes = grown;
+  }
+}

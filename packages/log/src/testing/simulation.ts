@@ -1,0 +1,126 @@
+// One simulated machine: a disk, a clock, and the loop that lets one thing happen at a time. The engine runs until it
+// waits for the disk or the clock; then one operation ends, or, when none is under way, the next timer fires.
+import type { FileSystem } from "../fs/index.js";
+import type { LogOptions } from "../open.js";
+import { Random } from "./random.js";
+import { SimulatedClock } from "./simulated-clock.js";
+import { type CrashKind, SimulatedDisk } from "./simulated-disk.js";
+import { SimulatedFileSystem } from "./simulated-file-system.js";
+
+/** Thrown into whoever waits for a process that died. */
+export class Crashed extends Error {
+  readonly kind: CrashKind;
+
+  constructor(kind: CrashKind) {
+    super(`the simulated ${kind === "power" ? "power went off" : "process was killed"}`);
+    this.kind = kind;
+  }
+}
+
+/** A promise of the simulation does not hold. */
+export class Violation extends Error {
+  override readonly name = "Violation";
+}
+
+const hangMs = 120_000;
+
+export class Simulation {
+  readonly random: Random;
+  readonly disk: SimulatedDisk;
+  readonly clock: SimulatedClock;
+  /** A disk that lies, for tests of the tests. */
+  disguise: ((fileSystem: FileSystem) => FileSystem) | undefined;
+  /** Operations that changed the disk, since the beginning. */
+  changes = 0;
+  crashes = 0;
+  /** Called when nothing but timers was left for a while: a chance to free space, say. */
+  onIdle: (() => void) | undefined;
+  #crashAt = Number.POSITIVE_INFINITY;
+  #crashKind: CrashKind = "power";
+  #busyMs = 0;
+
+  constructor(seed: number) {
+    this.random = new Random(seed);
+    this.disk = new SimulatedDisk(this.random.fork());
+    this.clock = new SimulatedClock(this.random.fork());
+    this.disk.root.subdirectory("disk");
+    this.disk.root.sync();
+  }
+
+  /** What a new process gets. */
+  options(): Pick<LogOptions, "fileSystem" | "clock"> {
+    const fileSystem = new SimulatedFileSystem(this.disk);
+    return { fileSystem: this.disguise?.(fileSystem) ?? fileSystem, clock: this.clock };
+  }
+
+  /** Crashes when `changes` more operations would have changed the disk: at 0, before the next one. */
+  crashAfter(changes: number, kind: CrashKind): void {
+    this.#crashAt = this.changes + changes;
+    this.#crashKind = kind;
+  }
+
+  get isCrashArmed(): boolean {
+    return this.#crashAt < Number.POSITIVE_INFINITY;
+  }
+
+  disarm(): void {
+    this.#crashAt = Number.POSITIVE_INFINITY;
+  }
+
+  crash(kind: CrashKind): void {
+    this.disarm();
+    this.crashes++;
+    this.disk.crash(kind);
+    this.clock.crash();
+  }
+
+  /** Lets things happen until the promise settles. Throws Crashed when the process dies first. */
+  async run<T>(work: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const settled = (): void => {
+      isSettled = true;
+    };
+    work.then(settled, settled);
+    this.touch();
+    for (;;) {
+      await quiet();
+      if (isSettled) return work;
+      this.step();
+    }
+  }
+
+  /** Somebody asked for something: what happens from here on is not idleness. */
+  touch(): void {
+    this.#busyMs = this.clock.elapsedMs();
+  }
+
+  /** One operation or one timer. Call it when the engine is {@link quiet}. */
+  step(): void {
+    const { disk, clock, random } = this;
+    if (!disk.isBusy || random.chance(0.01)) {
+      const idleMs = clock.elapsedMs() - this.#busyMs;
+      if (idleMs > hangMs / 2) this.onIdle?.();
+      if (!clock.fireNext() && !disk.isBusy)
+        throw new Violation("a hang: no operation is under way and no timer runs");
+      if (idleMs > hangMs && !disk.isBusy) throw new Violation("a hang: only timers fire, and nothing comes of it");
+      return;
+    }
+    clock.pass(random.below(100) / 100);
+    this.touch();
+    const operation = disk.draw();
+    if (disk.isChange(operation)) {
+      if (this.changes >= this.#crashAt) {
+        disk.putBack(operation);
+        this.crash(this.#crashKind);
+        throw new Crashed(this.#crashKind);
+      }
+      this.changes++;
+    }
+    disk.complete(operation);
+  }
+}
+
+/** Settles when the engine has done all that it can do without the disk or the clock. */
+export function quiet(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

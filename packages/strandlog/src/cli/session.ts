@@ -1,0 +1,60 @@
+// What all commands share: where the log is, how it is opened, and whether the output is for programs.
+import { existsSync } from "node:fs";
+import { type Log, type LogOptions, openLog } from "@strandlog/log";
+import type { Command } from "commander";
+import { CliError } from "./exit.js";
+import { showProgress } from "./progress.js";
+import { bytesText } from "./units.js";
+
+export interface GlobalOptions {
+  readonly data: string;
+  readonly json?: boolean;
+}
+
+export function globalOptions(command: Command): GlobalOptions {
+  return command.optsWithGlobals<GlobalOptions>();
+}
+
+/** Reading must not make a log where there is none. */
+export function requireLog(directory: string): void {
+  if (existsSync(`${directory}/checkpoint`) || existsSync(`${directory}/topics`)) return;
+  throw new CliError(
+    "NO_LOG",
+    `there is no log in ${directory}: append to a topic to make one, or give --data`,
+  );
+}
+
+/** Beside a writer, or without one. */
+export async function openForReading(directory: string): Promise<Log> {
+  requireLog(directory);
+  return openLog(directory, { readOnly: true });
+}
+
+/** Tells on a terminal how far recovery has come when a journal is replayed. */
+export async function openForWriting(directory: string, options: LogOptions = {}): Promise<Log> {
+  const progress = showProgress();
+  try {
+    return await openLog(directory, {
+      ...options,
+      onRecovery: ({ phase, bytes }) => {
+        if (phase !== "done") progress.show(() => `recovering: ${bytesText(bytes)} of the journal replayed`);
+      },
+    });
+  } finally {
+    progress.clear();
+  }
+}
+
+/** Closes the log however the action ends; an error of the action comes first. */
+export async function withLog<T>(opening: Promise<Log>, action: (log: Log) => Promise<T>): Promise<T> {
+  const log = await opening;
+  let result: T;
+  try {
+    result = await action(log);
+  } catch (error) {
+    await log.close().catch(() => undefined);
+    throw error;
+  }
+  await log.close();
+  return result;
+}
