@@ -15,7 +15,7 @@ export interface CheckpointSource {
   settle(): Promise<void>;
   /** Partitions whose tail is not empty. */
   dirty(): readonly PartitionLog[];
-  /** Called when a partition's batches are in segments: `bytes` left the tail. */
+  /** A partition's batches are in segments: `bytes` left its tail. */
   released(partition: PartitionLog, bytes: number): void;
   /** Removes files that nobody needs, then writes the checkpoint file. */
   save(journalStart: number): Promise<void>;
@@ -63,6 +63,11 @@ export class Checkpointer {
     return this.#running !== undefined;
   }
 
+  /** Settles when no checkpoint is under way. */
+  async whenIdle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
   /** Starts a checkpoint, or another one after the one that runs. Failures are reported to the source and retried. */
   request(): void {
     this.#again = true;
@@ -98,10 +103,12 @@ export class Checkpointer {
         if (this.#journal.failure !== undefined) return;
         this.#source.failed(error);
         this.#again = true;
-        this.#retryTimer = this.#clock.startTimer(this.#retryMs, () => {
+        // Appends may be waiting for it: the process must not end meanwhile.
+        const retry = (): void => {
           this.#retryTimer = undefined;
           this.request();
-        });
+        };
+        this.#retryTimer = this.#clock.startTimer(this.#retryMs, retry, true);
         this.#retryMs = Math.min(this.#retryMs * 2, retryMsMax);
         return;
       }
@@ -144,7 +151,10 @@ export class Checkpointer {
       for (const item of work) item.abandon();
       throw error;
     }
-    for (const item of work) this.#source.released(item.partition, item.finish());
+    for (const item of work) {
+      this.#source.released(item.partition, item.finish());
+      await item.removeOrphans();
+    }
     return bytes;
   }
 

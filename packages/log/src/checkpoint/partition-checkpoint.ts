@@ -70,6 +70,13 @@ export class PartitionCheckpoint {
     return this.partition.checkpointed(this.#recoveryPoint, this.#segments);
   }
 
+  /** Removes the segments that were written for records that have been deleted meanwhile. */
+  async removeOrphans(): Promise<void> {
+    const { partition } = this;
+    if (partition.deleted) return;
+    await partition.removeSegments([...this.#changed.keys()].filter((segment) => !partition.segments.includes(segment)));
+  }
+
   /** Something failed: whatever was written will be cut off and written anew. */
   abandon(): void {
     for (const segment of this.#changed.keys()) segment.markUncut();

@@ -96,14 +96,19 @@ export class Appender {
     return receipt;
   }
 
-  /** Settles when everything appended before the call has been handed over and has reached its level. */
-  async drain(): Promise<void> {
-    while (this.#listed.length > 0 || this.#busy !== undefined || this.#deferred.size > 0) {
-      if (this.#failure !== undefined) throw this.#failure;
+  /** Settles when the storage has everything that was appended, waiting appends included. */
+  async flush(): Promise<void> {
+    while (this.#failure === undefined && (this.#listed.length > 0 || this.#busy !== undefined)) {
       this.#handOver();
       await this.#busy;
-      await Promise.allSettled(this.#deferred);
     }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Settles when all of it has reached its level. */
+  async drain(): Promise<void> {
+    await this.flush();
+    await Promise.allSettled(this.#deferred);
     if (this.#failure !== undefined) throw this.#failure;
   }
 

@@ -131,10 +131,8 @@ export class Log {
   /** Makes durable all that was appended before the call, whatever its level and syncEveryMs. */
   async sync(): Promise<void> {
     this.#refuseClosed();
-    const forced = { batches: [], durability: "disk", force: true } as const;
-    // What waits for a sync that is far off must not keep the groups behind it.
-    await Promise.all([this.#appender.drain(), this.#storage.append(forced).durable]);
-    await this.#storage.append(forced).durable;
+    await this.#appender.flush();
+    await this.#storage.append({ batches: [], durability: "disk", force: true }).durable;
   }
 
   /** Figures of the log, of every topic and of every partition. */
@@ -163,13 +161,13 @@ export class Log {
   async #close(): Promise<void> {
     this.#retentionTimer?.cancel();
     await this.#retaining;
-    if (this.#settings.syncEveryMs > 0) {
-      await this.#storage
-        .append({ batches: [], durability: "disk", force: true })
-        .durable.catch(() => undefined);
+    try {
+      await this.#appender.flush();
+      await this.#storage.append({ batches: [], durability: "disk", force: true }).durable;
+      await this.#appender.drain();
+    } catch {
+      // Whoever appended has been told; the directory has to be let go of all the same.
     }
-    // A log that failed has told so to whoever appended; it still has to let go of the directory.
-    await this.#appender.drain().catch(() => undefined);
     this.#appender.fail(new LogError("CLOSED", "the log is closed"));
     await this.#storage.close();
   }

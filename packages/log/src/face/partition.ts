@@ -1,7 +1,7 @@
 // A partition as users see it: reading, and deleting its head. Appending goes through the topic.
 import { LogError } from "../errors.js";
 import { checkInteger } from "../options.js";
-import type { LogRecord, RecordBatch } from "../record/index.js";
+import { batchLengthAt, type LogRecord, RecordBatch } from "../record/index.js";
 import type { LogStorage, PartitionDescription } from "../storage/contracts.js";
 import {
   BatchReader,
@@ -44,13 +44,16 @@ export class Partition {
   async get(offset: number): Promise<GetResult> {
     checkInteger("offset", offset, 0);
     await this.#source.settle();
-    const { chunks, highWatermark } = await this.#storage.read(this.#source.id, offset, 1);
-    const [chunk] = chunks;
-    if (chunk === undefined) return { next: highWatermark };
-    const reader = new RecordReader(this.#source, { from: offset });
-    const { value } = await reader.next();
-    if (value === undefined) return { next: highWatermark };
-    return value.offset === offset ? { record: value } : { next: value.offset };
+    for (let from = offset; ; ) {
+      const { chunks, startOffset, highWatermark } = await this.#storage.read(this.#source.id, from, 1);
+      const [chunk] = chunks;
+      if (chunk === undefined) return { next: highWatermark };
+      const batch = new RecordBatch(chunk.subarray(0, batchLengthAt(chunk, 0)), this.number);
+      for (const record of batch.records(startOffset)) {
+        return record.offset === offset ? { record } : { next: record.offset };
+      }
+      from = batch.nextOffset;
+    }
   }
 
   /** The offset that a position means now. */

@@ -55,6 +55,8 @@ export class BatchReader {
   readonly #source: ReadSource;
   readonly #options: ReadOptions;
   #next = -1;
+  /** Records before it are not to be seen, even if the batch that holds them is. */
+  #start = 0;
   #until = Number.POSITIVE_INFINITY;
   #ahead: ReturnType<LogStorage["read"]> | undefined;
   #batches: RecordBatch[] = [];
@@ -68,6 +70,9 @@ export class BatchReader {
   /** The next offset to be read. */
   get position(): number {
     return this.#next;
+  }
+  get start(): number {
+    return this.#start;
   }
   get until(): number {
     return this.#until;
@@ -100,6 +105,7 @@ export class BatchReader {
       if (this.#next >= this.#until) return false;
       const result = await (this.#ahead ?? storage.read(id, this.#next, chunkBytes));
       this.#ahead = undefined;
+      if (result.startOffset > this.#next) this.#skipTo(result.startOffset);
       if (result.chunks.length > 0) {
         this.#take(result.chunks);
         if (this.#next < Math.min(result.highWatermark, this.#until)) {
@@ -108,7 +114,6 @@ export class BatchReader {
         }
         if (this.#batches.length > 0) return true;
       } else {
-        if (result.startOffset > this.#next) this.#skipTo(result.startOffset);
         if (!follow) return false;
         await storage.watch(id, Math.max(this.#next, result.highWatermark), signal);
       }
@@ -118,7 +123,7 @@ export class BatchReader {
   async #begin(): Promise<void> {
     const { from = "earliest", until, follow = false } = this.#options;
     await this.#source.settle();
-    this.#next = await resolvePosition(this.#source, from);
+    this.#next = this.#start = await resolvePosition(this.#source, from);
     if (until !== undefined) this.#until = await resolvePosition(this.#source, until);
     else if (!follow) this.#until = await resolvePosition(this.#source, "latest");
   }
@@ -142,7 +147,7 @@ export class BatchReader {
 
   #skipTo(next: number): void {
     this.#options.onSkip?.({ partition: this.#source.partition, from: this.#next, next });
-    this.#next = next;
+    this.#next = this.#start = next;
   }
 }
 
@@ -150,13 +155,10 @@ export class BatchReader {
 export class RecordReader implements AsyncIterableIterator<LogRecord> {
   readonly #batches: BatchReader;
   #records: Iterator<LogRecord, void, void> | undefined;
-  #from = 0;
   #isDone = false;
 
   constructor(source: ReadSource, options: ReadOptions) {
     this.#batches = new BatchReader(source, options);
-    if (typeof options.from === "number") this.#from = options.from;
-    if (options.from instanceof Date) this.#from = -1;
   }
 
   [Symbol.asyncIterator](): this {
@@ -180,7 +182,7 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
       const { value } = this.#records.next();
       if (value !== undefined && value.offset < this.#batches.until) return value;
       const batch = value === undefined ? this.#batches.takeReady() : undefined;
-      this.#records = batch?.records(this.#from);
+      this.#records = batch?.records(this.#batches.start);
     }
     return undefined;
   }
@@ -189,7 +191,7 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
     while (!this.#isDone) {
       const batch = await this.#batches.next();
       if (batch === undefined || this.#isDone) break;
-      this.#records = batch.isControl ? undefined : batch.records(this.#from);
+      this.#records = batch.isControl ? undefined : batch.records(this.#batches.start);
       const value = this.#takeReady();
       if (value !== undefined) return { done: false, value };
     }

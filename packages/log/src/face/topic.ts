@@ -98,15 +98,15 @@ export class Topic implements AppendTarget {
           reader = new BatchReader(source, { ...options, from, follow: false });
           readers[index] = reader;
         }
-        const from = typeof options.from === "number" ? options.from : 0;
         for (let batch = await reader?.next(); batch !== undefined; batch = await reader?.next()) {
           isProgress = true;
-          for (const record of batch.records(from)) {
+          for (const record of batch.records((reader as BatchReader).start)) {
             if (record.offset < (reader as BatchReader).until) yield record;
           }
         }
       }
-      if (!follow) return;
+      const isComplete = options.until !== undefined && readers.every(({ position, until }) => position >= until);
+      if (!follow || isComplete) return;
       if (!isProgress) await this.#watchAny(readers, signal);
     }
   }

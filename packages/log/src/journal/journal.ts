@@ -226,7 +226,7 @@ export class Journal {
     const timer =
       this.#growthError === undefined
         ? undefined
-        : this.#clock.startTimer(retryMs, () => this.#roomChanged());
+        : this.#clock.startTimer(retryMs, () => this.#roomChanged(), true);
     await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
     timer?.cancel();
   }
@@ -374,10 +374,14 @@ export class Journal {
     const waitMs = this.#lastSyncMs + this.#options.syncEveryMs - this.#clock.elapsedMs();
     if (this.#options.syncEveryMs === 0 || waitMs <= 0 || this.#unacknowledged.some(({ force }) => force))
       return true;
-    this.#syncTimer ??= this.#clock.startTimer(waitMs, () => {
-      this.#syncTimer = undefined;
-      this.#kick();
-    });
+    this.#syncTimer ??= this.#clock.startTimer(
+      waitMs,
+      () => {
+        this.#syncTimer = undefined;
+        this.#kick();
+      },
+      true,
+    );
     return false;
   }
 
@@ -389,8 +393,8 @@ export class Journal {
     this.#unsyncedFiles = [];
     this.#unacknowledged = [];
     this.#lastSyncMs = this.#clock.elapsedMs();
+    if (sequence > this.#syncedSequence) this.counters.syncs++;
     this.#syncedSequence = sequence;
-    this.counters.syncs++;
     for (const submission of waiting) submission.resolveDurable();
   }
 

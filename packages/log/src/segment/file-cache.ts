@@ -2,6 +2,9 @@
 // waits until nobody reads it.
 import type { File, FileSystem } from "../fs/index.js";
 
+// Node has four threads for files. A hundred readers must leave some to the journal.
+const readsMax = 2;
+
 const modes = ["read", "write", "append"] as const;
 type Mode = (typeof modes)[number];
 
@@ -20,6 +23,9 @@ export class FileCache {
   /** In order of use, the least recent first. */
   readonly #entries = new Map<string, Entry>();
 
+  #reads = 0;
+  readonly #readQueue: (() => void)[] = [];
+
   constructor(fs: FileSystem, filesMax: number) {
     this.#fs = fs;
     this.#filesMax = filesMax;
@@ -31,6 +37,20 @@ export class FileCache {
 
   /** Calls `action` with the open file, which stays open at least until the action ends. */
   async use<T>(path: string, mode: Mode, action: (file: File) => Promise<T>): Promise<T> {
+    if (mode !== "read") return this.#use(path, mode, action);
+    if (this.#reads >= readsMax) await new Promise<void>((resolve) => this.#readQueue.push(resolve));
+    else this.#reads++;
+    try {
+      return await this.#use(path, mode, action);
+    } finally {
+      // Whoever is next takes over the place.
+      const next = this.#readQueue.shift();
+      if (next === undefined) this.#reads--;
+      else next();
+    }
+  }
+
+  async #use<T>(path: string, mode: Mode, action: (file: File) => Promise<T>): Promise<T> {
     // Apart by mode: reading must not need the permission to write.
     const key = `${mode} ${path}`;
     let entry = this.#entries.get(key);

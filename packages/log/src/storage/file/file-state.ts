@@ -21,6 +21,7 @@ export class FileState {
   tailBytes = 0;
   /** Files that nobody needs any more; removed before the next checkpoint file is written. */
   removals: (() => Promise<void>)[] = [];
+  #removing: Promise<void> = Promise.resolve();
   readonly #fs: FileSystem;
   readonly #cache: FileCache;
   readonly #topicsDirectory: string;
@@ -51,6 +52,7 @@ export class FileState {
 
   /** Bytes left a partition's tail: they are in segments, or deleted. */
   released(partition: PartitionLog, bytes: number): void {
+    if (partition.deleted) return; // Its bytes went with it.
     this.tailBytes -= bytes;
     if (partition.tail.count === 0) this.dirty.delete(partition);
   }
@@ -115,11 +117,16 @@ export class FileState {
     this.released(partition, partition.tail.dropBefore(partition.logStartOffset));
   }
 
-  async removeFiles(): Promise<void> {
-    while (this.removals.length > 0) {
-      await (this.removals[0] as () => Promise<void>)();
-      this.removals.shift();
-    }
+  /** Settles when everything is removed that was to be removed when it was called. */
+  removeFiles(): Promise<void> {
+    const turn = this.#removing.then(async () => {
+      for (let next = this.removals[0]; next !== undefined; next = this.removals[0]) {
+        await next();
+        this.removals.shift();
+      }
+    });
+    this.#removing = turn.catch(() => undefined);
+    return turn;
   }
 
   #create(number: number, name: PartitionLog["name"], config: PartitionLog["config"]): void {

@@ -152,7 +152,9 @@ export class FileStorage implements LogStorage, JournalObserver {
       .filter((number) => number !== undefined);
     if (numbers.length === 0) return;
     await this.#control({ type: "deletePartitions", numbers });
-    await this.#removeFiles();
+    // A partition of the same name may follow at once: the directory has to be gone by then.
+    await this.#checkpointer.whenIdle();
+    await this.#state.removeFiles();
   }
 
   async deleteRecords(id: string, before: number): Promise<void> {
@@ -165,7 +167,9 @@ export class FileStorage implements LogStorage, JournalObserver {
       });
     }
     await this.#control({ type: "deleteRecords", number: partition.number, before });
-    await this.#removeFiles();
+    // A checkpoint may be at work on some of the files: then it removes them at its end.
+    if (this.#checkpointer.isRunning) this.#checkpointer.request();
+    else await this.#state.removeFiles();
   }
 
   async retain(id: string, limits: { timestampMin?: number; bytesMax?: number }): Promise<void> {
@@ -228,17 +232,17 @@ export class FileStorage implements LogStorage, JournalObserver {
   #submit(group: AppendGroup): AppendOutcome {
     const pieces: Buffer[] = [];
     const batches: TailBatch[] = [];
-    const partitions: PartitionLog[] = [];
+    // Whatever can be refused is refused before anything has changed.
     const entries = metadataEntries(this.#state.metadata, group.metadata ?? []);
+    const partitions = group.batches.map(({ partitionId }) => this.#state.partition(partitionId));
     const { epoch } = this.#journal;
-    for (const { partitionId, bytes, baseOffset, visibleAt } of group.batches) {
-      const partition = this.#state.partition(partitionId);
+    for (const [index, { bytes, baseOffset, visibleAt }] of group.batches.entries()) {
+      const partition = partitions[index] as PartitionLog;
       placeBatch(bytes, baseOffset, epoch);
       const batch = describeBatch(bytes, visibleAt);
       pieces.push(encodeBatchPrefix(partition.number, partition.logEndOffset, bytes.length), bytes);
       this.#state.push(partition, batch, epoch);
       batches.push(batch);
-      partitions.push(partition);
       if (visibleAt === "memory") partition.advance();
     }
     for (const entry of entries) pieces.push(encodeControl(entry));
@@ -326,12 +330,6 @@ export class FileStorage implements LogStorage, JournalObserver {
       metadata: [...this.#state.metadata.values()],
       partitions: [...this.#state.partitions.values()].map((partition) => partition.state),
     };
-  }
-
-  /** Removes files now, unless a checkpoint is at work on some of them: then it does so at its end. */
-  async #removeFiles(): Promise<void> {
-    if (!this.#checkpointer.isRunning) await this.#state.removeFiles();
-    else this.#checkpointer.request();
   }
 
   #hasRoom(bytes: number): boolean {

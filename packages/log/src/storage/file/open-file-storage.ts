@@ -78,11 +78,16 @@ export async function openFileStorage(options: OpenFileOptions): Promise<FileSto
       { epoch: writer.epoch, writerId: writer.writerId, sequence: writer.start, ...files },
       storage,
     );
-    await rewrite(journal, replayed.uncertain);
-    await state.removeFiles();
-    // From here on the new writer's blocks count, and the old one's beyond its start do not.
-    // Topics and segments stay as the old checkpoint has them: the journal would be replayed over them again.
-    await writeCheckpoint(fs, directory, { ...checkpoint, writers });
+    try {
+      await rewrite(journal, replayed.uncertain);
+      await state.removeFiles();
+      // From here on the new writer's blocks count, and the old one's beyond its start do not. Topics and segments
+      // stay as the old checkpoint has them: the journal would be replayed over them again.
+      await writeCheckpoint(fs, directory, { ...checkpoint, writers });
+    } catch (error) {
+      await journal.close();
+      throw error;
+    }
     storage.start(journal);
     options.onRecovery?.({ phase: "done", ...replayed.progress });
     return storage;
