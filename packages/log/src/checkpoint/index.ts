@@ -3,6 +3,7 @@ export {
   type CheckpointState,
   checkpointName,
   decodeCheckpoint,
+  encodeCheckpoint,
   readCheckpoint,
   writeCheckpoint,
 } from "./checkpoint-file.js";

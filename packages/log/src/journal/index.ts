@@ -1,5 +1,5 @@
 // One sequential file ring for all partitions: what is in it, synced, is durable.
-export { blockHeaderBytes, blockSpan, decodeBlockHeader, pageBytes } from "./block.js";
+export { blockHeaderBytes, blockSpan, decodeBlockHeader, encodeBlockHeader, pageBytes } from "./block.js";
 export { type Commit, Journal, type JournalCounters, type JournalObserver } from "./journal.js";
 export {
   type JournalFile,
