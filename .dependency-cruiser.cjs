@@ -3,11 +3,11 @@ const src = "^packages/log/src/";
 const test = "(\\.test|/test-support)\\.ts$";
 
 /** Files at the root of src that every room may import. */
-const base = `${src}(assert|clock|errors|options)\\.ts$`;
+const base = `${src}(assert|clock|errors|options|watchers)\\.ts$`;
 /** Where one may learn what a storage driver promises, without learning which driver it is. */
 const contracts = `${src}storage/contracts\\.ts$`;
 /** All that applications call: every other file at the root of src, but for the two that see behind the doors. */
-const face = [`${src}face/`, `${src}(?!(assert|clock|errors|options|open|index|format)\\.ts$)[^/]+\\.ts$`];
+const face = [`${src}face/`, `${src}(?!(assert|clock|errors|options|watchers|open|index|format)\\.ts$)[^/]+\\.ts$`];
 
 /** Says that files in `from` import, of our own files, nothing but themselves and what `to` lists. */
 const room = (name, from, to) => ({
@@ -46,6 +46,13 @@ module.exports = {
       contracts,
       `${src}storage/(file|memory)/`,
     ]),
+    {
+      name: "inspect room",
+      comment: "The inspect room may import every room; it has one door, format.ts.",
+      severity: "error",
+      from: { path: src, pathNot: [`${src}inspect/`, `${src}format\\.ts$`] },
+      to: { path: `${src}inspect/` },
+    },
     {
       name: "only fs touches node:fs",
       comment: "A simulated disk must be able to stand in for the real one everywhere else.",

@@ -142,10 +142,18 @@ export class Oracle {
     }
   }
 
+  /** Whether the partition of this name holds no record. */
+  isEmpty(name: string): boolean {
+    return [...this.#partitions.values()].some(
+      (oracle) => oracle.name === name && oracle.start === oracle.end,
+    );
+  }
+
   /** Compares with what another reader found in the partitions' files, if there are any; they may begin earlier. */
   compareFiles(read: (partitionDirectory: string) => readonly Found[] | undefined): void {
     for (const oracle of this.#partitions.values()) {
       const { end, start, name } = oracle;
+      if (start === end && oracle.place.topic !== briefTopic) continue;
       const records = read(name);
       if (oracle.place.topic === briefTopic && !this.#briefMay) {
         if (records !== undefined) this.#note(`${name}: files of a deleted topic were left behind`);

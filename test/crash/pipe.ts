@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { createReadStream, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, createReadStream, existsSync, openSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Log, openLog } from "@strandlog/log";
@@ -87,12 +87,17 @@ async function append(
   // At first as the shell's `<` does it, later on through a pipe.
   const input = from === 0 ? openSync(file, "r") : "pipe";
   const child = spawn(process.execPath, [command, "--data", data, "append", topic, "--print-offsets"], {
-    stdio: [input, "pipe", "inherit"],
+    stdio: [input, "pipe", "pipe"],
   });
+  if (typeof input === "number") closeSync(input);
   if (child.stdin !== null) {
     child.stdin.on("error", () => undefined); // It may be dead.
     createReadStream(file, { start: starts[from] ?? 0 }).pipe(child.stdin);
   }
+  let errors = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    errors += text;
+  });
   let end = from;
   let rest = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
@@ -106,7 +111,8 @@ async function append(
     if (problems.length > 0) child.kill("SIGKILL");
   });
   const [code, signal] = (await once(child, "close")) as [number | null, string | null];
-  if (signal !== "SIGKILL" && code !== 0) problems.push(`append ended with exit code ${code}, ${signal}`);
+  if (signal !== "SIGKILL" && code !== 0)
+    problems.push(`append ended with exit code ${code}, ${signal}: ${errors.trim()}`);
   return { end, wasKilled: signal === "SIGKILL" };
 }
 

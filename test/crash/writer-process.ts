@@ -11,7 +11,8 @@ export class WriterProcess {
   readonly #child: ChildProcess;
   readonly #gone: Promise<unknown>;
   readonly #take: (word: Word, args: readonly string[]) => void;
-  #listeners: { word: Word; left: number; resolve: () => void }[] = [];
+  readonly #counts = new Map<Word, number>();
+  #listeners: { word: Word; count: number; resolve: () => void }[] = [];
   #rest = "";
   #errors = "";
   isGone = false;
@@ -39,10 +40,10 @@ export class WriterProcess {
     (this.#child.stdin as Writable).write("close\n");
   }
 
-  /** Settles when the word has been heard `count` times from now on, or the process has ended. */
+  /** Settles when the word has been heard `count` times in all, or the process has ended. */
   async heard(word: Word, count = 1): Promise<void> {
-    if (this.isGone) return;
-    const wanted = new Promise<void>((resolve) => this.#listeners.push({ word, left: count, resolve }));
+    if (this.isGone || this.#heardOf(word) >= count) return;
+    const wanted = new Promise<void>((resolve) => this.#listeners.push({ word, count, resolve }));
     await this.#orHang(wanted, word);
   }
 
@@ -77,15 +78,19 @@ export class WriterProcess {
     for (const line of lines) {
       const [word, ...args] = line.split(" ") as [Word, ...string[]];
       this.#take(word, args);
-      if (this.#listeners.length > 0) this.#wake(word);
+      this.#counts.set(word, this.#heardOf(word) + 1);
     }
+    this.#wake();
   }
 
-  #wake(word: Word): void {
-    for (const listener of this.#listeners) if (listener.word === word) listener.left--;
-    const due = this.#listeners.filter(({ left }) => left <= 0);
-    if (due.length === 0) return;
-    this.#listeners = this.#listeners.filter(({ left }) => left > 0);
+  #heardOf(word: Word): number {
+    return this.#counts.get(word) ?? 0;
+  }
+
+  #wake(): void {
+    const isDue = ({ word, count }: { word: Word; count: number }): boolean => this.#heardOf(word) >= count;
+    const due = this.#listeners.filter(isDue);
+    this.#listeners = this.#listeners.filter((listener) => !isDue(listener));
     for (const { resolve } of due) resolve();
   }
 }

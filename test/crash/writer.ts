@@ -44,6 +44,7 @@ interface Target {
   readonly place: Place;
   readonly durability: Durability;
   next: number;
+  /** The end of what was acknowledged, at the topic's own level at least: only that may be seen, and so deleted. */
   acknowledgedEnd: number;
   start: number;
 }
@@ -75,7 +76,7 @@ async function append(target: Target, round: number, asked: Durability | undefin
   if (result.offset !== offset || result.partition !== partition)
     tell("fault", `${topic.name}-${partition}: ${offset} was acknowledged as ${result.offset}`);
   tell(result.durability === "memory" ? "unsafe" : "ack", topic.name, partition, offset);
-  if (result.durability !== "memory")
+  if (result.durability === "disk" || result.durability === target.durability)
     target.acknowledgedEnd = Math.max(target.acknowledgedEnd, result.offset + 1);
 }
 
@@ -99,12 +100,16 @@ async function deleteHeads(targets: readonly Target[], random: () => number): Pr
   const deletable = targets.filter(({ topic }) => topic.name !== keptTopic);
   while (!isClosing) {
     const target = deletable[Math.floor(random() * deletable.length)] as Target;
-    const { topic, place, start, acknowledgedEnd } = target;
-    const held = acknowledgedEnd - start;
+    const { topic, place, start } = target;
+    const partition = topic.partition(place.partition);
+    // What was acknowledged at "memory" may be seen a little later.
+    const isVolatile = target.durability === "memory";
+    const end = isVolatile ? (await partition.describe()).highWatermark : target.acknowledgedEnd;
+    const held = end - start;
     if (held > heldMax || (held > 0 && random() < 0.1)) {
-      const before = random() < 0.1 ? acknowledgedEnd : start + Math.floor(random() * held);
+      const before = random() < 0.1 ? end : start + Math.floor(random() * held);
       tell("delete", topic.name, place.partition, before);
-      await topic.partition(place.partition).deleteRecords(before);
+      await partition.deleteRecords(before);
       tell("deleted", topic.name, place.partition, before);
       target.start = before;
     }

@@ -31,12 +31,7 @@ export async function openLog(location: string | LogStorage, options: LogOptions
   const settings = logSettings(given);
   const storage = await openStorage(location, settings, fileSystem, clock, onRecovery);
   const log = new Log(storage, clock, settings);
-  try {
-    await log.start();
-  } catch (error) {
-    await log.close();
-    throw error;
-  }
+  log.start();
   return log;
 }
 

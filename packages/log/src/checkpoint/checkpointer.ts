@@ -35,6 +35,7 @@ export class Checkpointer {
   readonly #journal: Journal;
   readonly #source: CheckpointSource;
   #running: Promise<void> | undefined;
+  #current: Promise<void> | undefined;
   #again = false;
   #closed = false;
   #retryMs = retryMsMin;
@@ -65,7 +66,7 @@ export class Checkpointer {
 
   /** Settles when no checkpoint is under way. */
   async whenIdle(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+    await this.#current?.catch(() => undefined);
   }
 
   /** Starts a checkpoint, or another one after the one that runs. Failures are reported to the source and retried. */
@@ -97,7 +98,8 @@ export class Checkpointer {
     while (this.#again && !this.#closed) {
       this.#again = false;
       try {
-        await this.#checkpoint();
+        this.#current = this.#checkpoint();
+        await this.#current;
         this.#retryMs = retryMsMin;
       } catch (error) {
         if (this.#journal.failure !== undefined) return;
@@ -129,7 +131,7 @@ export class Checkpointer {
     const results = await Promise.allSettled(lanes);
     const start = this.#oldestNeeded(sequence);
     await this.#source.save(this.#journal.scanStart(start));
-    this.#journal.trim(start);
+    await this.#journal.trim(start);
     const failure = results.find((result) => result.status === "rejected");
     if (failure !== undefined) throw failure.reason;
     this.count++;

@@ -14,6 +14,7 @@ export class PartitionCheckpoint {
   readonly #changed = new Map<Segment, SegmentState>();
   #recoveryPoint: number;
   #namesChanged = false;
+  #isNew = false;
 
   constructor(fs: FileSystem, cache: FileCache, partition: PartitionLog) {
     this.partition = partition;
@@ -30,6 +31,7 @@ export class PartitionCheckpoint {
   /** Writes the batches whose blocks are no later than `sequence`. Answers the bytes written. */
   async write(sequence: number): Promise<number> {
     const { partition } = this;
+    await partition.tidy();
     let run: Buffer[] = [];
     let bytes = 0;
     const writeRun = async (): Promise<void> => {
@@ -38,17 +40,20 @@ export class PartitionCheckpoint {
       run = [];
     };
     let pending = 0;
+    let firstPending = -1;
     for (const batch of partition.tail.from(this.#recoveryPoint)) {
       if (batch.sequence < 0 || batch.sequence > sequence) break;
       const active = this.#segments.at(-1);
       if (
         active === undefined ||
-        this.#mustRoll(active, pending, batch.nextOffset, batch.maxTimestamp, batch.bytes.length)
+        this.#mustRoll(active, pending, firstPending, batch.nextOffset, batch.maxTimestamp, batch.bytes.length)
       ) {
         if (active !== undefined) await writeRun();
         await this.#roll(batch.baseOffset);
         pending = 0;
+        firstPending = -1;
       }
+      if (firstPending < 0) firstPending = batch.maxTimestamp;
       run.push(batch.bytes);
       pending += batch.bytes.length;
       bytes += batch.bytes.length;
@@ -79,6 +84,7 @@ export class PartitionCheckpoint {
 
   /** Something failed: whatever was written will be cut off and written anew. */
   abandon(): void {
+    this.partition.isTidy = false;
     for (const segment of this.#changed.keys()) segment.markUncut();
     this.#segments.at(-1)?.markUncut();
   }
@@ -87,13 +93,21 @@ export class PartitionCheckpoint {
     return this.#changed.get(segment) ?? segment.state;
   }
 
-  #mustRoll(active: Segment, pending: number, nextOffset: number, timestamp: number, bytes: number): boolean {
+  #mustRoll(
+    active: Segment,
+    pending: number,
+    firstPending: number,
+    nextOffset: number,
+    timestamp: number,
+    bytes: number,
+  ): boolean {
     const state = this.#stateOf(active);
     const { segmentBytes, segmentMs } = this.partition.config;
     if (state.logBytes + pending === 0) return false;
     if (state.logBytes + pending + bytes > segmentBytes) return true;
     if (nextOffset - 1 - state.baseOffset > relativeOffsetMax) return true;
-    return state.firstTimestamp >= 0 && timestamp - state.firstTimestamp > segmentMs;
+    const first = state.firstTimestamp >= 0 ? state.firstTimestamp : firstPending;
+    return first >= 0 && timestamp - first > segmentMs;
   }
 
   async #roll(baseOffset: number): Promise<void> {
@@ -101,17 +115,17 @@ export class PartitionCheckpoint {
     const last = this.#segments.at(-1);
     if (last === undefined) {
       await this.#fs.makeDirectory(partition.directory);
-      await partition.removeLeftovers();
+      this.#isNew = true;
       await this.#writeSmallFile("partition.metadata", `version: 0\ntopic_id: ${partition.name.topicId}`);
     } else this.#changed.set(last, await last.seal(this.#stateOf(last)));
-    this.#segments.push(new Segment(this.#cache, partition.directory, emptySegment(baseOffset)));
+    this.#segments.push(new Segment(this.#cache, partition.directory, emptySegment(baseOffset), last === undefined));
     this.#namesChanged = true;
   }
 
   /** Anew when this checkpoint holds the first records of an epoch. */
   async #writeLeaderEpochs(): Promise<void> {
-    const { leaderEpochs, recoveryPoint } = this.partition;
-    if ((leaderEpochs.at(-1)?.[1] ?? -1) < recoveryPoint) return;
+    const { leaderEpochs, segments } = this.partition;
+    if (!this.#isNew && (leaderEpochs.at(-1)?.[1] ?? -1) < (segments.at(-1)?.state.nextOffset ?? 0)) return;
     const lines = leaderEpochs.map(([epoch, start]) => `${epoch} ${start}\n`);
     await this.#writeSmallFile("leader-epoch-checkpoint", `0\n${lines.length}\n${lines.join("")}`);
   }

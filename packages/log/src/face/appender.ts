@@ -58,7 +58,8 @@ export class Appender {
   #formingBytes = 0;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
-  /** A group is at the storage. */
+  /** The group that the storage has, and when it is done with it. */
+  #atStorage: readonly TakenBatch[] = [];
   #busy: Promise<void> | undefined;
   /** Something forms and the storage is free: since when, and how many records came since. */
   #gathering: Timer | undefined;
@@ -86,7 +87,8 @@ export class Appender {
     const size = recordSizeMax(record.key ?? null, record.value, record.headers);
     if (size + batchHeaderBytes > target.batchBytesMax)
       return refusedReceipt(record.partition ?? -1, tooLarge(size, target));
-    if (this.#formingBytes + size > this.#settings.formingBytesMax || this.#waiting.length > 0) {
+    const isFull = this.#formingBytes > 0 && this.#formingBytes + size > this.#settings.formingBytesMax;
+    if (isFull || this.#waiting.length > 0) {
       return this.#wait(target, record, size, options);
     }
     const partition = target.choose(record);
@@ -98,7 +100,15 @@ export class Appender {
 
   /** Settles when the storage has everything that was appended, waiting appends included. */
   async flush(): Promise<void> {
-    while (this.#failure === undefined && (this.#listed.length > 0 || this.#busy !== undefined)) {
+    const last = this.#waiting.at(-1);
+    while (this.#failure === undefined && last !== undefined && this.#waiting.includes(last)) {
+      this.#handOver();
+      await this.#busy;
+    }
+    // What others append meanwhile is not waited for: it may never end.
+    const before = this.#listed.map((partition) => ({ partition, end: partition.nextOffset }));
+    await this.#busy;
+    while (this.#failure === undefined && before.some(({ partition, end }) => partition.firstOffset < end)) {
       this.#handOver();
       await this.#busy;
     }
@@ -114,29 +124,47 @@ export class Appender {
 
   /** Settles when the storage has what forms in the partition now. */
   async handOver(partition: FormingPartition): Promise<void> {
-    while (!partition.isEmpty && this.#failure === undefined) {
+    const isUnderway = (): boolean => this.#atStorage.some(({ append }) => append.partitionId === partition.id);
+    while (this.#failure === undefined && (!partition.isEmpty || isUnderway())) {
       this.#handOver();
-      if (!partition.isEmpty) await this.#busy;
+      await this.#busy;
     }
+  }
+
+  /** Refuses what forms or waits for a topic that is being deleted. */
+  forget(target: AppendTarget, partitions: readonly FormingPartition[], error: unknown): void {
+    const isOther = (waiting: Waiting): boolean => waiting.target !== target;
+    for (const waiting of this.#waiting) if (!isOther(waiting)) this.#refuseWaiting(waiting, error);
+    this.#waiting = this.#waiting.filter(isOther);
+    this.#refuseForming(partitions, error);
+    this.#listed = this.#listed.filter(({ isListed }) => isListed);
+    this.#letIn();
   }
 
   /** Refuses everything from now on, waiting appends included. */
   fail(error: unknown): void {
     this.#failure ??= error;
-    for (const waiting of this.#waiting) {
-      waiting.stopListening();
-      waiting.handle.resolve(Promise.reject(error));
-    }
+    for (const waiting of this.#waiting) this.#refuseWaiting(waiting, error);
     this.#waiting = [];
-    this.#waitingBytes = 0;
-    for (const partition of this.#listed) {
+    this.#refuseForming(this.#listed, error);
+    this.#listed = [];
+  }
+
+  #refuseWaiting(waiting: Waiting, error: unknown): void {
+    waiting.stopListening();
+    this.#waitingBytes -= waiting.size;
+    waiting.handle.resolve(Promise.reject(error));
+  }
+
+  #refuseForming(partitions: readonly FormingPartition[], error: unknown): void {
+    for (const partition of partitions) {
       for (let taken = partition.take(Infinity); taken !== undefined; taken = partition.take(Infinity)) {
+        this.#formingBytes -= taken.formingBytes;
         refuse(taken.osResolvers, error);
         refuse(taken.diskResolvers, error);
       }
       partition.isListed = false;
     }
-    this.#listed = [];
   }
 
   #add(partition: FormingPartition, record: RecordInput, size: number): void {
@@ -170,9 +198,11 @@ export class Appender {
     this.#gathering?.cancel();
     this.#gathering = undefined;
     const startedMs = this.#clock.elapsedMs();
-    this.#busy = this.#commit(this.#takeGroup()).then(
+    this.#atStorage = this.#takeGroup();
+    this.#busy = this.#commit(this.#atStorage).then(
       () => {
         this.#busy = undefined;
+        this.#atStorage = [];
         this.#lastCommitMs = this.#clock.elapsedMs() - startedMs;
         if (this.#listed.length > 0) this.#gather();
       },

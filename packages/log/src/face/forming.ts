@@ -71,6 +71,10 @@ export class FormingPartition {
   get nextOffset(): number {
     return this.#nextOffset;
   }
+  /** The oldest record that has not been handed over; `nextOffset` if there is none. */
+  get firstOffset(): number {
+    return (this.#full[0] ?? this.#forming)?.baseOffset ?? this.#nextOffset;
+  }
   get isEmpty(): boolean {
     return this.#forming === undefined && this.#full.length === 0;
   }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { cpSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import {
+  type DiskOperation,
   driverNames,
   Gate,
   hookedFileSystem,
@@ -12,6 +13,7 @@ import {
   temporaryDirectory,
   valuesOf,
 } from "../test-support.js";
+import { LogError } from "../errors.js";
 import type { Log } from "./log.js";
 import type { Topic } from "./topic.js";
 
@@ -93,22 +95,27 @@ test("a topic is deleted though others go on appending elsewhere", async (t) => 
 });
 
 test("a topic can be deleted while segments cannot be written", async (t) => {
-  const gate = new Gate((operation, path) => operation === "write" && path.includes("/topics/"));
+  let failed = (): void => undefined;
+  const hasFailed = new Promise<void>((resolve) => {
+    failed = resolve;
+  });
+  const full = (operation: DiskOperation, path: string): void => {
+    if (operation !== "write" || !path.includes("/topics/")) return;
+    failed();
+    throw new LogError("DISK_FULL", "no space left on the test's disk");
+  };
   const log = await openAt(t, temporaryDirectory(t), {
-    fileSystem: hookedFileSystem(gate.hook),
+    fileSystem: hookedFileSystem(full),
     journalBytesMax: 128 * 1024,
     tailBytesMax: 256 * 1024,
   });
   const topic = await log.topic("a", { durability: "os" });
   const receipts: Promise<unknown>[] = [];
-  for (let n = 0; n < 20; n++) receipts.push(topic.append({ value: "x".repeat(20_000) }).catch(() => undefined));
-  try {
-    await gate.reached;
-    await settlesSoon(log.deleteTopic("a"), "deleteTopic", 2000);
-  } finally {
-    gate.release();
-    await Promise.all(receipts);
-  }
+  for (let n = 0; n < 20; n++)
+    receipts.push(topic.append({ value: "x".repeat(20_000) }).catch(() => undefined));
+  await hasFailed;
+  await settlesSoon(log.deleteTopic("a"), "deleteTopic", 2000);
+  await Promise.all(receipts);
 });
 
 test("a log whose journal was full when its process died opens again", async (t) => {

@@ -12,8 +12,6 @@ import { Topic, type TopicDescription, type TopicHost } from "./topic.js";
 interface TopicEntry {
   readonly topicId: string;
   readonly config: TopicConfig;
-  /** Deletion has begun and is finished at the next open if need be. */
-  readonly deleting?: boolean;
 }
 
 export interface LogStats {
@@ -33,7 +31,8 @@ export class Log {
   readonly #settings: LogSettings;
   readonly #host: TopicHost;
   readonly #appender: Appender;
-  readonly #topics = new Map<string, Promise<Topic>>();
+  readonly #topics = new Map<string, Topic>();
+  readonly #turns = new Map<string, Promise<void>>();
   #retentionTimer: Timer | undefined;
   #retaining: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
@@ -58,14 +57,9 @@ export class Log {
     };
   }
 
-  /** @internal Finishes what a crash interrupted, then looks after retention. */
-  async start(): Promise<void> {
-    if (this.#storage.manifest.readOnly) return;
-    for (const { key, value } of await this.#storage.metadata.list(topicPrefix)) {
-      if ((JSON.parse(value) as TopicEntry).deleting)
-        await this.#finishDeletion(key.slice(topicPrefix.length));
-    }
-    this.#scheduleRetention();
+  /** @internal Begins to look after retention. */
+  start(): void {
+    if (!this.#storage.manifest.readOnly) this.#scheduleRetention();
   }
 
   /**
@@ -73,16 +67,8 @@ export class Log {
    * (TOPIC_EXISTS otherwise: see {@link Topic.alter}).
    */
   async topic(name: string, config: Partial<TopicConfig> = {}): Promise<Topic> {
-    this.#refuseClosed();
-    checkTopicName(name);
     const checked = topicConfig(config);
-    let opening = this.#topics.get(name);
-    if (opening === undefined) {
-      opening = this.#openOrMake(name, checked);
-      this.#topics.set(name, opening);
-      opening.catch(() => this.#topics.delete(name));
-    }
-    const topic = await opening;
+    const topic = await this.#exclusively(name, async () => (await this.#open(name)) ?? this.#make(name, checked));
     for (const [option, wanted] of Object.entries(config) as [keyof TopicConfig, unknown][]) {
       if (wanted === undefined || topic.config[option] === wanted) continue;
       const message = `the topic "${name}" exists with ${option} ${topic.config[option]}, not ${String(wanted)}: alter it`;
@@ -93,39 +79,36 @@ export class Log {
 
   /** Makes a topic; TOPIC_EXISTS if there is one. */
   async createTopic(name: string, config: Partial<TopicConfig> = {}): Promise<Topic> {
-    this.#refuseClosed();
-    checkTopicName(name);
-    if (this.#topics.has(name) || (await this.#entry(name)) !== undefined) {
+    const checked = topicConfig(config);
+    return this.#exclusively(name, async () => {
+      this.#refuseReadOnly();
+      if ((await this.#open(name)) === undefined) return this.#make(name, checked);
       throw new LogError("TOPIC_EXISTS", `the topic "${name}" exists already`, { details: { topic: name } });
-    }
-    return this.topic(name, config);
+    });
   }
 
   /** Opens a topic that exists; TOPIC_NOT_FOUND otherwise. */
   async existingTopic(name: string): Promise<Topic> {
-    this.#refuseClosed();
-    checkTopicName(name);
-    if (!this.#topics.has(name) && (await this.#entry(name)) === undefined) throw notFound(name);
-    return this.topic(name);
+    return this.#exclusively(name, async () => (await this.#open(name)) ?? notFound(name));
   }
 
   /** Names of all topics, sorted. */
   async topics(): Promise<string[]> {
     this.#refuseClosed();
     const entries = await this.#storage.metadata.list(topicPrefix);
-    const alive = entries.filter(({ value }) => !(JSON.parse(value) as TopicEntry).deleting);
-    return alive.map(({ key }) => key.slice(topicPrefix.length));
+    return entries.map(({ key }) => key.slice(topicPrefix.length));
   }
 
-  /** Deletes a topic with all its records; TOPIC_NOT_FOUND if there is none. */
+  /** Deletes a topic with all its records; TOPIC_NOT_FOUND if there is none. Appends not yet durable are refused. */
   async deleteTopic(name: string): Promise<void> {
-    const topic = await this.existingTopic(name);
-    topic.markDeleted();
-    await this.#appender.drain();
-    const entry: TopicEntry = { topicId: topic.topicId, config: topic.config, deleting: true };
-    await this.#storage.metadata.put(topicPrefix + name, JSON.stringify(entry));
-    this.#topics.delete(name);
-    await this.#finishDeletion(name);
+    await this.#exclusively(name, async () => {
+      const topic = (await this.#open(name)) ?? notFound(name);
+      this.#refuseReadOnly();
+      topic.markDeleted();
+      this.#topics.delete(name);
+      const ids = partitionNames(name, topic).map(({ id }) => id);
+      await this.#storage.deletePartitions(ids, [{ key: topicPrefix + name, value: undefined }]);
+    });
   }
 
   /** Makes durable all that was appended before the call, whatever its level and syncEveryMs. */
@@ -172,48 +155,63 @@ export class Log {
     await this.#storage.close();
   }
 
-  async #entry(name: string): Promise<TopicEntry | undefined> {
-    const found = await this.#storage.metadata.get(topicPrefix + name);
-    const entry = found === undefined ? undefined : (JSON.parse(found.value) as TopicEntry);
-    return entry?.deleting ? undefined : entry;
+  /** One change or look-up of a topic at a time, by name. */
+  async #exclusively<T>(name: string, action: () => Promise<T>): Promise<T> {
+    this.#refuseClosed();
+    checkTopicName(name);
+    const turn = (this.#turns.get(name) ?? Promise.resolve()).then(action);
+    const settled = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#turns.set(name, settled);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(name) === settled) this.#turns.delete(name);
+    }
   }
 
-  async #openOrMake(name: string, config: TopicConfig): Promise<Topic> {
-    let entry = await this.#entry(name);
-    if (entry === undefined) {
-      if (this.#storage.manifest.readOnly) throw notFound(name);
-      requireCompression(config.compression);
-      entry = { topicId: this.#clock.randomBytes(16).toString("base64url"), config };
-      await this.#storage.createPartitions(partitionNames(name, entry), partitionConfig(config));
-      await this.#storage.metadata.put(topicPrefix + name, JSON.stringify(entry), 0);
-    } else requireCompression(entry.config.compression);
-    const topic = new Topic(this.#host, name, entry.topicId, entry.config);
-    await topic.adopt(entry.config, partitionNames(name, entry));
+  async #open(name: string): Promise<Topic | undefined> {
+    const found = await this.#storage.metadata.get(topicPrefix + name);
+    if (found === undefined) return undefined;
+    const entry = JSON.parse(found.value) as TopicEntry;
+    let topic = this.#topics.get(name);
+    // A log that is read beside its writer finds topics changed, or deleted and made again.
+    if (topic?.topicId !== entry.topicId || topic.config.partitions !== entry.config.partitions) {
+      requireCompression(entry.config.compression);
+      if (topic?.topicId !== entry.topicId) topic = new Topic(this.#host, name, entry.topicId, entry.config);
+      await topic.adopt(entry.config, partitionNames(name, entry));
+      this.#topics.set(name, topic);
+    }
     return topic;
   }
 
-  async #alter(name: string, changes: Partial<TopicConfig>): Promise<TopicConfig> {
-    const topic = await this.existingTopic(name);
-    const config = topicConfig(changes, topic.config);
-    if (config.partitions < topic.config.partitions) {
-      const message = `the topic "${name}" has ${topic.config.partitions} partitions: their number can only grow`;
-      throw new LogError("INVALID_ARGUMENT", message, { details: { topic: name } });
-    }
+  async #make(name: string, config: TopicConfig): Promise<Topic> {
+    if (this.#storage.manifest.readOnly) notFound(name);
     requireCompression(config.compression);
-    const entry: TopicEntry = { topicId: topic.topicId, config };
-    const names = partitionNames(name, entry);
-    await this.#storage.createPartitions(names, partitionConfig(config));
-    await this.#storage.metadata.put(topicPrefix + name, JSON.stringify(entry));
-    await topic.adopt(config, names);
-    return config;
+    const entry: TopicEntry = { topicId: this.#clock.randomBytes(16).toString("base64url"), config };
+    const put = { key: topicPrefix + name, value: JSON.stringify(entry), version: 0 };
+    await this.#storage.createPartitions(partitionNames(name, entry), partitionConfig(config), [put]);
+    return (await this.#open(name)) ?? notFound(name);
   }
 
-  async #finishDeletion(name: string): Promise<void> {
-    const found = await this.#storage.metadata.get(topicPrefix + name);
-    if (found === undefined) return;
-    const ids = partitionNames(name, JSON.parse(found.value) as TopicEntry).map(({ id }) => id);
-    await this.#storage.deletePartitions(ids);
-    await this.#storage.metadata.delete(topicPrefix + name);
+  #alter(name: string, changes: Partial<TopicConfig>): Promise<TopicConfig> {
+    return this.#exclusively(name, async () => {
+      const topic = (await this.#open(name)) ?? notFound(name);
+      this.#refuseReadOnly();
+      const config = topicConfig(changes, topic.config);
+      if (config.partitions < topic.config.partitions) {
+        const message = `the topic "${name}" has ${topic.config.partitions} partitions: their number can only grow`;
+        throw new LogError("INVALID_ARGUMENT", message, { details: { topic: name } });
+      }
+      requireCompression(config.compression);
+      const entry: TopicEntry = { topicId: topic.topicId, config };
+      const put = { key: topicPrefix + name, value: JSON.stringify(entry) };
+      await this.#storage.createPartitions(partitionNames(name, entry), partitionConfig(config), [put]);
+      await topic.adopt(config, partitionNames(name, entry));
+      return config;
+    });
   }
 
   #scheduleRetention(): void {
@@ -232,7 +230,7 @@ export class Log {
     for (const { key, value } of await this.#storage.metadata.list(topicPrefix)) {
       const entry = JSON.parse(value) as TopicEntry;
       const { retentionMs, retentionBytes } = entry.config;
-      if (entry.deleting || (retentionMs < 0 && retentionBytes < 0)) continue;
+      if (retentionMs < 0 && retentionBytes < 0) continue;
       const limits = {
         ...(retentionMs < 0 ? {} : { timestampMin: this.#clock.now() - retentionMs }),
         ...(retentionBytes < 0 ? {} : { bytesMax: retentionBytes }),
@@ -242,6 +240,11 @@ export class Log {
         await this.#storage.retain(id, limits);
       }
     }
+  }
+
+  #refuseReadOnly(): void {
+    if (!this.#storage.manifest.readOnly) return;
+    throw new LogError("READ_ONLY", "the log was opened read-only: open it without readOnly to change topics");
   }
 
   #refuseClosed(): void {
@@ -262,6 +265,6 @@ function partitionConfig({ segmentBytes, segmentMs }: TopicConfig): PartitionCon
   return { segmentBytes, segmentMs };
 }
 
-function notFound(name: string): LogError {
-  return new LogError("TOPIC_NOT_FOUND", `there is no topic "${name}"`, { details: { topic: name } });
+function notFound(name: string): never {
+  throw new LogError("TOPIC_NOT_FOUND", `there is no topic "${name}"`, { details: { topic: name } });
 }

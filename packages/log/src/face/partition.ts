@@ -63,6 +63,7 @@ export class Partition {
 
   /** Deletes all records before an offset; "latest" deletes all. Files go when nothing in them is left. */
   async deleteRecords(before: number | "latest"): Promise<void> {
+    await this.#source.settle();
     const offset = await resolvePosition(this.#source, before);
     await this.#storage.deleteRecords(this.#source.id, offset);
   }

@@ -24,6 +24,7 @@ const chunkBytes = 1024 * 1024;
 /** A partition as the readers need it. */
 export interface ReadSource {
   readonly storage: LogStorage;
+  readonly topic: string;
   readonly id: string;
   readonly partition: number;
   /** Sees to it that what is acknowledged is visible. */
@@ -32,6 +33,9 @@ export interface ReadSource {
 }
 
 export async function resolvePosition(source: ReadSource, position: Position): Promise<number> {
+  if (position instanceof Date && Number.isNaN(position.getTime())) {
+    throw new LogError("INVALID_ARGUMENT", "an invalid Date is not a position");
+  }
   if (typeof position === "number") {
     if (Number.isSafeInteger(position) && position >= 0) return position;
     throw new LogError("INVALID_ARGUMENT", `${position} is not an offset`);
@@ -87,10 +91,16 @@ export class BatchReader {
   }
 
   async next(): Promise<RecordBatch | undefined> {
-    for (;;) {
-      const ready = this.takeReady();
-      if (ready !== undefined) return ready;
-      if (!(await this.#fill())) return undefined;
+    try {
+      for (;;) {
+        const ready = this.takeReady();
+        if (ready !== undefined) return ready;
+        if (!(await this.#fill())) return undefined;
+      }
+    } catch (error) {
+      if (!(error instanceof LogError) || error.code !== "PARTITION_NOT_FOUND") throw error;
+      const { topic } = this.#source;
+      throw new LogError("TOPIC_NOT_FOUND", `the topic "${topic}" was deleted`, { cause: error, details: { topic } });
     }
   }
 
@@ -98,10 +108,10 @@ export class BatchReader {
   async #fill(): Promise<boolean> {
     const { storage, id } = this.#source;
     const { follow = false, signal } = this.#options;
-    if (this.#next < 0) await this.#begin();
     for (;;) {
       signal?.throwIfAborted();
       if (this.#source.isClosed()) throw new LogError("CLOSED", "the log was closed while it was being read");
+      if (this.#next < 0) await this.#begin();
       if (this.#next >= this.#until) return false;
       const result = await (this.#ahead ?? storage.read(id, this.#next, chunkBytes));
       this.#ahead = undefined;

@@ -4,6 +4,7 @@ import { LogError } from "../errors.js";
 import { checkInteger, type TopicConfig } from "../options.js";
 import { type Bytes, batchHeaderBytes, type LogRecord, partitionForKey } from "../record/index.js";
 import type { Durability, LogStorage, PartitionDescription, PartitionName } from "../storage/contracts.js";
+import { Watchers } from "../watchers.js";
 import type { Appender, AppendOptions, AppendTarget } from "./appender.js";
 import { type FormingConfig, FormingPartition, type RecordInput } from "./forming.js";
 import { Partition } from "./partition.js";
@@ -39,6 +40,8 @@ export class Topic implements AppendTarget {
   readonly #formingConfig: FormingConfig;
   #config: TopicConfig;
   #sticky = 0;
+  /** Readers of all partitions, with how many they know. */
+  readonly #growth = new Watchers<number>();
   #isDeleted = false;
 
   /** Use {@link Log.topic}. */
@@ -82,30 +85,24 @@ export class Topic implements AppendTarget {
    * `until` counts for each partition.
    */
   async *read(options: ReadOptions = {}): AsyncGenerator<LogRecord, void, void> {
-    const { follow = false, signal } = options;
-    if (this.#sources.length === 1) {
-      yield* (this.#partitions[0] as Partition).read(options);
-      return;
-    }
-    const readers = this.#sources.map((source) => new BatchReader(source, { ...options, follow: false }));
-    for (let round = 0; ; round++) {
+    const { follow = false, signal, from, until } = options;
+    const readers: BatchReader[] = [];
+    const initialCount = this.#sources.length;
+    for (;;) {
       let isProgress = false;
-      for (const [index, source] of this.#sources.entries()) {
-        let reader = readers[index];
-        // A reader that reached the end is replaced by one that goes on from there.
-        if (round > 0) {
-          const from = (readers[index] as BatchReader).position;
-          reader = new BatchReader(source, { ...options, from, follow: false });
-          readers[index] = reader;
-        }
-        for (let batch = await reader?.next(); batch !== undefined; batch = await reader?.next()) {
+      for (let index = 0; index < this.#sources.length; index++) {
+        // A reader that reached the end is followed by one that goes on from there; partitions may be added meanwhile.
+        const isAdded = index >= initialCount && from === "latest";
+        const start = readers[index]?.position ?? (isAdded ? "earliest" : (from ?? "earliest"));
+        const reader = new BatchReader(this.#sources[index] as ReadSource, { ...options, from: start, follow: false });
+        readers[index] = reader;
+        for (let batch = await reader.next(); batch !== undefined; batch = await reader.next()) {
           isProgress = true;
-          for (const record of batch.records((reader as BatchReader).start)) {
-            if (record.offset < (reader as BatchReader).until) yield record;
-          }
+          if (batch.isControl) continue;
+          for (const record of batch.records(reader.start)) if (record.offset < reader.until) yield record;
         }
       }
-      const isComplete = options.until !== undefined && readers.every(({ position, until }) => position >= until);
+      const isComplete = until !== undefined && readers.every((reader) => reader.position >= reader.until);
       if (!follow || isComplete) return;
       if (!isProgress) await this.#watchAny(readers, signal);
     }
@@ -135,6 +132,7 @@ export class Topic implements AppendTarget {
       const forming = new FormingPartition(name.id, name.partition, logEndOffset, this.#formingConfig);
       const source: ReadSource = {
         storage: this.#host.storage,
+        topic: this.name,
         id: name.id,
         partition: name.partition,
         settle: () => this.#settle(forming),
@@ -144,11 +142,13 @@ export class Topic implements AppendTarget {
       this.#sources.push(source);
       this.#partitions.push(new Partition(this.name, source));
     }
+    this.#growth.notify((count) => count < this.#sources.length);
   }
 
-  /** @internal */
+  /** @internal Refuses what has not reached the storage, and whatever comes. */
   markDeleted(): void {
     this.#isDeleted = true;
+    this.#host.appender.forget(this, this.#forming, deletedError(this.name));
   }
 
   /** @internal Kafka's rule: the partition asked for, the key's hash, or one partition until its batch is full. */
@@ -170,7 +170,7 @@ export class Topic implements AppendTarget {
 
   #refusal(record: RecordInput, options: AppendOptions): LogError | undefined {
     if (this.#host.isClosed()) return new LogError("CLOSED", "the log is closed");
-    if (this.#isDeleted) return new LogError("TOPIC_NOT_FOUND", `the topic "${this.name}" was deleted`);
+    if (this.#isDeleted) return deletedError(this.name);
     if (this.#host.storage.manifest.readOnly) {
       return new LogError("READ_ONLY", "the log was opened read-only: open it without readOnly to append");
     }
@@ -212,6 +212,7 @@ export class Topic implements AppendTarget {
     const watches = this.#sources.map((source, index) =>
       source.storage.watch(source.id, (readers[index] as BatchReader).position, either),
     );
+    watches.push(this.#growth.wait(this.#sources.length, either));
     for (const watch of watches) watch.catch(() => undefined);
     try {
       await Promise.race(watches);
@@ -226,6 +227,10 @@ export class Topic implements AppendTarget {
     const message = `the topic "${this.name}" has partitions 0 to ${this.#partitions.length - 1}, not ${number}`;
     throw new LogError("PARTITION_NOT_FOUND", message, { details: { topic: this.name, partition: number } });
   }
+}
+
+function deletedError(name: string): LogError {
+  return new LogError("TOPIC_NOT_FOUND", `the topic "${name}" was deleted`, { details: { topic: name } });
 }
 
 function isBytes(value: unknown): value is Bytes | null {

@@ -107,7 +107,7 @@ function describeBatch(batch: RecordBatch): { fields: DumpLine["fields"]; text: 
   return { fields, text };
 }
 
-export function span({ baseOffset, lastOffset }: { baseOffset: number; lastOffset: number }): string {
+function span({ baseOffset, lastOffset }: { baseOffset: number; lastOffset: number }): string {
   return baseOffset === lastOffset ? `${baseOffset}` : `${baseOffset} to ${lastOffset}`;
 }
 
@@ -120,7 +120,7 @@ export function timeText(timestamp: number): string {
 }
 
 /** As a quoted string where the bytes are text, else in hexadecimal. */
-export function bytesText(bytes: Buffer | null): string | null {
+function bytesText(bytes: Buffer | null): string | null {
   if (bytes === null) return null;
   const text = bytes.toString("utf8");
   return Buffer.from(text).equals(bytes) ? JSON.stringify(text) : `0x${bytes.toString("hex")}`;

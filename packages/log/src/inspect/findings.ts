@@ -45,6 +45,8 @@ export interface VerifyCounts {
   journalBlocks: number;
 }
 
+export const missingFile = "the file is missing";
+
 export class Findings {
   damages: Damage[] = [];
   notes: VerifyNote[] = [];

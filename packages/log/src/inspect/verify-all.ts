@@ -3,7 +3,7 @@ import { type CheckpointState, checkpointName, readCheckpoint } from "../checkpo
 import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
 import type { PartitionState } from "../partition/index.js";
-import { Findings, type VerifyProgress, type VerifyReport } from "./findings.js";
+import { Findings, missingFile, type VerifyProgress, type VerifyReport } from "./findings.js";
 import { verifyJournal } from "./verify-journal.js";
 import { noteLeftovers } from "./verify-leftovers.js";
 import { verifySegment } from "./verify-segment.js";
@@ -31,9 +31,11 @@ export async function verifyAll(
 
   if (checkpoint === undefined) await verifyWithoutCheckpoint(fs, topics, findings, onBytes);
   else {
-    findings.add(await verifyJournal(fs, directory, checkpoint, onBytes));
-    for (const partition of checkpoint.partitions) {
-      await verifyPartition(fs, directory, partition, findings, onBytes);
+    const journal = await verifyJournal(fs, directory, checkpoint, onBytes);
+    findings.add(journal.findings);
+    for (const partition of journal.checkpoint.partitions) {
+      const start = journal.starts.get(partition.number) ?? 0;
+      await verifyPartition(fs, directory, partition, start, findings, onBytes);
     }
     await noteLeftovers(fs, directory, (await readCheckpoint(fs, directory)) ?? checkpoint, findings);
   }
@@ -64,10 +66,12 @@ async function checkpointOf(
   return undefined;
 }
 
+/** `start` is where the journal says that the partition starts: what lies before that is deleted, or about to be. */
 async function verifyPartition(
   fs: FileSystem,
   directory: string,
   partition: PartitionState,
+  start: number,
   findings: Findings,
   onBytes: (file: string, bytes: number) => void,
 ): Promise<void> {
@@ -76,6 +80,10 @@ async function verifyPartition(
   findings.counts.partitions++;
   let end = 0;
   for (const segment of segments) {
+    if (segment.nextOffset <= start) {
+      end = segment.nextOffset;
+      continue;
+    }
     const part = new Findings();
     if (segment.baseOffset < end) {
       const what = `${name.topic}-${name.partition}: the segment from ${segment.baseOffset} overlaps the one before it, which ends before ${end}`;
@@ -84,8 +92,8 @@ async function verifyPartition(
     await verifySegment(fs, path, segment.baseOffset, segment, part, onBytes);
     end = segment.nextOffset;
     // A writer may have deleted the segment while it was being looked at.
-    const isGone = part.damages.length > 0 && !(await hasSegment(fs, directory, number, segment.baseOffset));
-    if (!isGone) findings.add(part);
+    const isMissing = part.damages.some(({ what }) => what === missingFile);
+    if (!isMissing || (await hasSegment(fs, directory, number, segment.baseOffset))) findings.add(part);
   }
   if (end < recoveryPoint && logStartOffset < recoveryPoint) {
     const what = `${name.topic}-${name.partition} should be in segments up to ${recoveryPoint}, but they end at ${end}`;
@@ -94,16 +102,19 @@ async function verifyPartition(
   }
 }
 
+/** Whether checkpoint and journal, as they are now, say that the segment should be there. */
 async function hasSegment(
   fs: FileSystem,
   directory: string,
   number: number,
   baseOffset: number,
 ): Promise<boolean> {
-  const checkpoint = await readCheckpoint(fs, directory).catch(() => undefined);
-  if (checkpoint === undefined) return true;
+  const now = await readCheckpoint(fs, directory).catch(() => undefined);
+  if (now === undefined) return true;
+  const { checkpoint, starts } = await verifyJournal(fs, directory, now, () => undefined);
   const partition = checkpoint.partitions.find((state) => state.number === number);
-  return partition?.segments.some((segment) => segment.baseOffset === baseOffset) ?? false;
+  const segment = partition?.segments.find((state) => state.baseOffset === baseOffset);
+  return segment !== undefined && segment.nextOffset > (starts.get(number) ?? 0);
 }
 
 /** Nothing says how much of each file counts; whatever is there should at least read as batches. */

@@ -1,6 +1,6 @@
 import type { FileSystem } from "../fs/index.js";
 import { crc32c } from "../record/index.js";
-import { type Findings, isMissing } from "./findings.js";
+import { type Findings, isMissing, missingFile } from "./findings.js";
 
 /** What the checkpoint says of an index file; undefined without a checkpoint. */
 export interface IndexClaim {
@@ -34,7 +34,7 @@ export async function checkIndex(
     return;
   }
   if (stored === undefined) {
-    if (wanted > 0) findings.damage(path, 0, "CORRUPT_INDEX", "the file is missing");
+    if (wanted > 0) findings.damage(path, 0, "CORRUPT_INDEX", missingFile);
     return;
   }
   const counted = stored.subarray(0, wanted);

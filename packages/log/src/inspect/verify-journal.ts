@@ -12,25 +12,36 @@ import { checkRecords } from "./verify-records.js";
 
 const triesMax = 100;
 
+export interface VerifiedJournal {
+  readonly findings: Findings;
+  /** The checkpoint that the journal continues: the newest, when a writer is at work. */
+  readonly checkpoint: CheckpointState;
+  /** Where partitions start, by number, as far as the journal says so: files before that may have gone already. */
+  readonly starts: ReadonlyMap<number, number>;
+}
+
 export async function verifyJournal(
   fs: FileSystem,
   directory: string,
   given: CheckpointState,
   onBytes: (file: string, bytes: number) => void,
-): Promise<Findings> {
+): Promise<VerifiedJournal> {
   let checkpoint = given;
   for (let attempt = 1; ; attempt++) {
     const check = new JournalCheck(fs, `${directory}/journal`, checkpoint, onBytes);
     const findings = await check.run();
-    if (findings.damages.length === 0) return findings;
+    const verified = { findings, checkpoint, starts: check.starts };
+    if (findings.damages.length === 0) return verified;
     const now = await readCheckpoint(fs, directory).catch(() => undefined);
     const hasMoved = now !== undefined && JSON.stringify(now) !== JSON.stringify(checkpoint);
-    if (!hasMoved || attempt === triesMax) return findings;
+    if (!hasMoved || attempt === triesMax) return verified;
     checkpoint = now;
   }
 }
 
 class JournalCheck {
+  /** A partition that was deleted starts at infinity. */
+  readonly starts: Map<number, number> = new Map();
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #scan: JournalScan;
@@ -94,7 +105,12 @@ class JournalCheck {
             this.#nextPartitionNumber = number + 1;
           }
         } else if (entry.type === "deletePartitions") {
-          for (const number of entry.numbers) this.#ends.delete(number);
+          for (const number of entry.numbers) {
+            this.#ends.delete(number);
+            this.starts.set(number, Number.POSITIVE_INFINITY);
+          }
+        } else if (entry.type === "deleteRecords") {
+          this.starts.set(entry.number, Math.max(entry.before, this.starts.get(entry.number) ?? 0));
         }
       }
     } catch (error) {

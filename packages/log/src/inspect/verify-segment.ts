@@ -6,7 +6,7 @@ import { emptySegment, type SegmentState, segmentName } from "../segment/index.j
 import { IndexWriter } from "../segment/segment-index.js";
 import { headerOf, walkBatches } from "./batch-walk.js";
 import { withWindow } from "./byte-window.js";
-import { type Findings, isMissing } from "./findings.js";
+import { type Findings, isMissing, missingFile } from "./findings.js";
 import { checkIndex } from "./verify-index.js";
 import { checkRecords } from "./verify-records.js";
 
@@ -78,7 +78,7 @@ class LogCheck {
       else if ((this.#state?.logBytes ?? 1) > 0) {
         const { nextOffset = this.#expected } = this.#state ?? {};
         const offsets = { from: this.#expected, to: nextOffset - 1 };
-        this.#findings.damage(this.#path, 0, "CORRUPT_SEGMENT", "the file is missing", offsets);
+        this.#findings.damage(this.#path, 0, "CORRUPT_SEGMENT", missingFile, offsets);
       }
     }
   }

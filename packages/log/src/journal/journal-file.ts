@@ -33,15 +33,19 @@ export async function makeJournalFile(
   bytes: number,
 ): Promise<JournalFile> {
   const path = `${directory}/${journalFileName(number)}`;
-  const file = await fs.open(path, "create");
+  // Under another name until it is whole: a file that a crash left half made must not count as room.
+  const temporary = `${path}.tmp`;
+  const file = await fs.open(temporary, "create");
   try {
     for (let at = 0; at < bytes; at += zeros.length) {
       await file.write([zeros.subarray(0, Math.min(zeros.length, bytes - at))], at);
     }
     await file.sync();
+    await fs.rename(temporary, path);
     await fs.syncDirectory(directory);
   } catch (error) {
     await file.close();
+    await fs.remove(temporary);
     await fs.remove(path);
     throw error;
   }

@@ -28,6 +28,8 @@ export interface ScannedBlock extends BlockHeader {
   payload: Buffer;
 }
 
+const searchBytes = 1024 * 1024;
+
 export class JournalScan {
   readonly #fs: FileSystem;
   readonly #directory: string;
@@ -73,17 +75,29 @@ export class JournalScan {
   async checkEnd(): Promise<void> {
     const { sequence, fileNumber, position } = this.next;
     for (const number of await this.#fileNumbers()) {
-      const file = await this.#open(number);
-      const bytes = file === undefined ? 0 : await file.size();
-      const header = Buffer.alloc(blockHeaderBytes);
-      for (let at = number === fileNumber ? position : 0; file !== undefined && at < bytes; at += pageBytes) {
-        await file.read(header, blockHeaderBytes, at);
-        const found = decodeBlockHeader(header);
-        if (found === undefined || !this.#isLive(found) || found.sequence < sequence) continue;
-        if (found.syncedSequence >= sequence) throw this.#damaged(found, number, at);
-      }
+      const first = await this.#headerAt(number, 0);
+      // What follows stands in the rest of the same file, or begins another; one whose beginning is lost is searched.
+      const from = number === fileNumber ? position : 0;
+      const to = number === fileNumber || first === undefined ? Number.POSITIVE_INFINITY : pageBytes;
+      await this.#searchWitness(number, from, to);
     }
     if (this.syncedSequence >= sequence) throw this.#damaged(undefined, fileNumber, position);
+  }
+
+  /** Throws if a block in this part of a file says that what is missing had been synced. */
+  async #searchWitness(number: number, from: number, to: number): Promise<void> {
+    const file = await this.#open(number);
+    const end = Math.min(to, (await file?.size()) ?? 0);
+    const chunk = Buffer.allocUnsafe(Math.min(searchBytes, Math.max(end - from, 0)));
+    for (let start = from; start < end; start += chunk.length) {
+      const count = (await file?.read(chunk, Math.min(chunk.length, end - start), start)) ?? 0;
+      for (let at = 0; at + blockHeaderBytes <= count; at += pageBytes) {
+        const found = decodeBlockHeader(chunk.subarray(at, at + blockHeaderBytes));
+        if (found === undefined || !this.#isLive(found)) continue;
+        const isLater = found.sequence >= this.next.sequence && found.syncedSequence >= this.next.sequence;
+        if (isLater) throw this.#damaged(found, number, start + at);
+      }
+    }
   }
 
   async close(): Promise<void> {

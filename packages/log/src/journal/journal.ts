@@ -124,11 +124,15 @@ export class Journal {
   #lastSyncMs = Number.NEGATIVE_INFINITY;
   #syncTimer: Timer | undefined;
   #rotateWanted = false;
+  /** Whatever the old files hold beyond their last block stays as it is: a new epoch begins in another file. */
+  #hasBegun = false;
   #running: Promise<void> | undefined;
   #making: Promise<void> | undefined;
   #growthError: unknown;
   #roomWaiters: (() => void)[] = [];
   #failure: LogError | undefined;
+  /** Recovery may need more than bytesMax: what it writes anew must not overwrite what it comes from. */
+  #isRecovering = true;
   #scratch: Buffer = Buffer.alloc(64 * 1024);
 
   constructor(
@@ -151,8 +155,6 @@ export class Journal {
     this.#live = start.live;
     this.#free = start.free;
     this.#nextNumber = 1 + Math.max(-1, ...[...start.live, ...start.free].map((file) => file.number));
-    // Whatever the old files still hold beyond their last block stays as it is: a new epoch starts in a new file.
-    this.#rotateWanted = true;
     if (this.#free.length === 0) this.#grow();
   }
 
@@ -199,7 +201,7 @@ export class Journal {
     for (const piece of pieces) bytes += piece.length;
     const submission = new Submission(pieces, bytes, sync, force);
     if (this.#failure !== undefined) submission.fail(this.#failure);
-    else if (blockSpan(bytes) > this.#options.fileBytes) {
+    else if (blockSpan(bytes) > this.#options.fileBytes && !this.#isRecovering) {
       const message = `${bytes} bytes do not fit into one journal file of ${this.#options.fileBytes}: raise journalFileBytes`;
       submission.fail(new LogError("INVALID_ARGUMENT", message));
     } else {
@@ -209,6 +211,11 @@ export class Journal {
     return submission;
   }
 
+  /** From here on the files keep within bytesMax. */
+  endRecovery(): void {
+    this.#isRecovering = false;
+  }
+
   /** Goes to the next file with the next block. */
   rotate(): void {
     if ((this.#live.at(-1)?.position ?? 0) > 0) this.#rotateWanted = true;
@@ -216,13 +223,16 @@ export class Journal {
 
   /** Whether `bytes` of data may be queued without using up what is kept for control entries. */
   hasRoom(bytes: number): boolean {
-    return this.#roomBytes() >= blockSpan(bytes) + this.#reserveBytes();
+    const span = blockSpan(bytes) + this.#reserveBytes();
+    const current = this.#live.at(-1);
+    if (this.#hasBegun && current !== undefined && current.bytes - current.position >= span) return true;
+    return this.#free.some((file) => file.bytes >= span) || (this.#growthError === undefined && this.#mayGrow());
   }
 
   /** Settles when a file was made or freed, or when it is time to try again to make one. Makes one if it may. */
-  async roomChange(): Promise<void> {
+  async roomChange(needed = 0): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    this.#grow();
+    this.#grow(needed);
     const timer =
       this.#growthError === undefined
         ? undefined
@@ -231,29 +241,30 @@ export class Journal {
     timer?.cancel();
   }
 
-  /** Frees every file whose blocks all come before `sequence`. */
-  trim(sequence: number): void {
+  /** Frees every file whose blocks all come before `sequence`; what exceeds the limits is given back. */
+  async trim(sequence: number): Promise<void> {
     while (this.#live.length > 1 && (this.#live[0] as JournalFile).lastSequence < sequence) {
       const file = this.#live.shift() as JournalFile;
       file.position = 0;
       file.firstSequence = file.lastSequence = -1;
-      this.#free.push(file);
+      if (this.fileBytes + file.bytes > this.#options.bytesMax && this.#free.length > 0) await this.#remove(file);
+      else this.#free.push(file);
     }
     this.#roomChanged();
   }
 
-  /** Where a scan must start that shall find block `sequence`: at the first block of its file. */
+  /** Where a scan must start that shall find block `sequence`, written or next: at the first block of its file. */
   scanStart(sequence: number): number {
     const file = this.#live.findLast(({ firstSequence }) => firstSequence >= 0 && firstSequence <= sequence);
-    return file === undefined || file.lastSequence < sequence ? sequence : file.firstSequence;
+    if (file === undefined) return sequence;
+    // What follows a file that is not the last one stands first in the next.
+    return file !== this.#live.at(-1) && file.lastSequence < sequence ? sequence : file.firstSequence;
   }
 
   /** Gives free files back to the file system, all but one. */
   async shrink(): Promise<void> {
     while (this.#free.length > 1) {
-      const file = this.#free.pop() as JournalFile;
-      await file.file.close();
-      await this.#fs.remove(file.path);
+      await this.#remove(this.#free.pop() as JournalFile);
     }
   }
 
@@ -399,18 +410,22 @@ export class Journal {
   }
 
   async #fileFor(span: number): Promise<JournalFile> {
-    const current = this.#live.at(-1);
-    if (!this.#rotateWanted && current !== undefined && current.position + span <= current.bytes)
-      return current;
     for (;;) {
+      const current = this.#live.at(-1);
+      const fits = this.#hasBegun && current !== undefined && current.position + span <= current.bytes;
+      if (fits && !this.#rotateWanted) return current;
       const index = this.#free.findIndex((file) => file.bytes >= span);
       const [file] = index < 0 ? [] : this.#free.splice(index, 1);
-      if (file !== undefined) {
-        this.#rotateWanted = false;
-        this.#live.push(file);
-        return file;
+      if (file === undefined && !fits) {
+        // Whatever has been let in must be written, or nothing would ever be freed: beyond bytesMax if need be.
+        await this.roomChange(span);
+        continue;
       }
-      await this.roomChange();
+      this.#rotateWanted = false;
+      this.#hasBegun = true;
+      if (file === undefined) return current as JournalFile; // Rotation was a wish, and there is no file for it.
+      this.#live.push(file);
+      return file;
     }
   }
 
@@ -418,26 +433,43 @@ export class Journal {
     return Math.min(reserveBytesMax, Math.floor(this.#options.fileBytes / 4 / pageBytes) * pageBytes);
   }
 
-  #roomBytes(): number {
-    const current = this.#live.at(-1);
-    const left = current === undefined || this.#rotateWanted ? 0 : current.bytes - current.position;
-    const unmade = this.#growthError === undefined ? this.#unmadeBytes() : 0;
-    return left + sumBytes(this.#free) + unmade;
+  /** As large as all there are together: a small log stays small, a busy one soon has files of full size. */
+  #wantedBytes(): number {
+    const { firstFileBytes, fileBytes, bytesMax } = this.#options;
+    const wanted = Math.min(Math.max(firstFileBytes, this.fileBytes), fileBytes);
+    return this.fileBytes + wanted > bytesMax ? fileBytes : wanted;
   }
 
-  #unmadeBytes(): number {
-    return Math.max(0, this.#options.bytesMax - this.fileBytes);
+  /** Whether another file fits once the small free ones of the log's beginning have given way to it. */
+  #mayGrow(): boolean {
+    const { bytesMax, fileBytes } = this.#options;
+    // It takes two files to go round, however small the limits have become since they were made.
+    if (this.#live.length < 2 && this.#free.every((file) => file.bytes < fileBytes)) return true;
+    const small = sumBytes(this.#free.filter((file) => file.bytes < fileBytes));
+    return this.fileBytes - small + this.#wantedBytes() <= bytesMax;
+  }
+
+  async #removeSmall(wanted: number): Promise<void> {
+    while (this.fileBytes + wanted > this.#options.bytesMax) {
+      const index = this.#free.findIndex((file) => file.bytes < this.#options.fileBytes);
+      if (index < 0) return;
+      for (const file of this.#free.splice(index, 1)) await this.#remove(file);
+    }
+  }
+
+  async #remove(file: JournalFile): Promise<void> {
+    await file.file.close();
+    await this.#fs.remove(file.path);
   }
 
   /** Makes another file in the background, if the limits leave room for one. */
-  #grow(): void {
+  #grow(needed = 0): void {
     if (this.#making !== undefined || this.#failure !== undefined) return;
-    // As large as all there are together: a small log stays small, a busy one soon has files of full size.
-    const { firstFileBytes, fileBytes } = this.#options;
-    const wanted = Math.min(Math.max(firstFileBytes, this.fileBytes), fileBytes);
-    if (this.fileCount > 1 && this.fileBytes + wanted > this.#options.bytesMax) return;
+    if (needed === 0 && !this.#mayGrow()) return;
+    const wanted = this.#isRecovering ? Math.max(this.#options.firstFileBytes, needed) : Math.max(this.#wantedBytes(), needed);
     const number = this.#nextNumber++;
-    this.#making = makeJournalFile(this.#fs, this.#directory, number, wanted)
+    this.#making = this.#removeSmall(wanted)
+      .then(() => makeJournalFile(this.#fs, this.#directory, number, wanted))
       .then(
         (file) => {
           this.#growthError = undefined;

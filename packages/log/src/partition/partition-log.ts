@@ -12,6 +12,7 @@ import type {
   PartitionName,
   ReadResult,
 } from "../storage/contracts.js";
+import { Watchers } from "../watchers.js";
 import { Tail, type TailBatch } from "./tail.js";
 
 /** What the checkpoint file keeps of a partition. */
@@ -28,11 +29,6 @@ export interface PartitionState {
   leaderEpochs: readonly (readonly [epoch: number, startOffset: number])[];
 }
 
-interface Watcher {
-  readonly offset: number;
-  readonly resolve: () => void;
-}
-
 export class PartitionLog {
   readonly name: PartitionName;
   readonly number: number;
@@ -40,6 +36,8 @@ export class PartitionLog {
   readonly tail: Tail = new Tail();
   config: PartitionConfig;
   deleted = false;
+  /** Whether its directory holds nothing but what belongs there. */
+  isTidy = false;
   readonly #fs: FileSystem;
   readonly #cache: FileCache;
   #logStartOffset: number;
@@ -48,7 +46,7 @@ export class PartitionLog {
   #logEndOffset: number;
   #segments: readonly Segment[];
   #leaderEpochs: (readonly [number, number])[];
-  #watchers: Watcher[] = [];
+  readonly #watchers = new Watchers<number>();
 
   constructor(fs: FileSystem, cache: FileCache, topicsDirectory: string, state: PartitionState) {
     this.#fs = fs;
@@ -129,7 +127,7 @@ export class PartitionLog {
       this.#highWatermark = batch.nextOffset;
     }
     if (this.#highWatermark === before) return;
-    this.#notify((watcher) => watcher.offset < this.#highWatermark);
+    this.#watchers.notify((offset) => offset < this.#highWatermark);
   }
 
   async read(from: number, bytesMax: number): Promise<ReadResult> {
@@ -158,7 +156,11 @@ export class PartitionLog {
 
   async offsetForTimestamp(timestamp: number): Promise<{ offset: number; timestamp: number } | undefined> {
     for (const segment of this.#segments) {
-      const found = await segment.offsetForTimestamp(timestamp);
+      const found = await segment.offsetForTimestamp(timestamp).catch((error: unknown) => {
+        // Deleted while it was being read: then it holds nothing that is sought.
+        if (this.#segments.includes(segment) || this.deleted) throw error;
+        return undefined;
+      });
       if (found !== undefined && found.offset >= this.#logStartOffset) return found;
       if (found !== undefined) return this.#scanForTimestamp(timestamp);
     }
@@ -199,6 +201,9 @@ export class PartitionLog {
     const tailBytes = this.tail.dropBefore(offset);
     const segments = this.#segments.filter((segment) => segment.state.nextOffset <= offset);
     this.#segments = this.#segments.filter((segment) => segment.state.nextOffset > offset);
+    const kept = Math.min(offset, this.#segments[0]?.state.baseOffset ?? offset);
+    const epochs = this.#leaderEpochs;
+    this.#leaderEpochs = epochs.filter((_, index) => (epochs[index + 1]?.[1] ?? Number.POSITIVE_INFINITY) > kept);
     this.#recoveryPoint = Math.max(
       this.#recoveryPoint,
       Math.min(offset, this.tail.first?.baseOffset ?? offset),
@@ -228,23 +233,7 @@ export class PartitionLog {
 
   /** Settles when the high watermark is above `offset`, or the partition is deleted. */
   async watch(offset: number, signal?: AbortSignal): Promise<void> {
-    if (this.#highWatermark > offset || this.deleted) return;
-    signal?.throwIfAborted();
-    await new Promise<void>((resolve, reject) => {
-      const abort = (): void => {
-        this.#watchers = this.#watchers.filter((other) => other !== watcher);
-        reject(signal?.reason);
-      };
-      const watcher = {
-        offset,
-        resolve: () => {
-          signal?.removeEventListener("abort", abort);
-          resolve();
-        },
-      };
-      signal?.addEventListener("abort", abort, { once: true });
-      this.#watchers.push(watcher);
-    });
+    if (this.#highWatermark <= offset && !this.deleted) await this.#watchers.wait(offset, signal);
   }
 
   /** The checkpoint put all before `recoveryPoint` into these segments. Answers the bytes that left the tail. */
@@ -269,13 +258,15 @@ export class PartitionLog {
     return freed;
   }
 
-  /** Segment files that are not of this partition's segments: left by an interrupted checkpoint or removal. */
-  async removeLeftovers(): Promise<void> {
+  /** Removes segment files that are not of its segments: left by an interrupted checkpoint or removal. */
+  async tidy(): Promise<void> {
+    if (this.isTidy) return;
     const known = new Set(this.#segments.flatMap((segment) => segment.paths));
     for (const name of (await this.#fs.list(this.directory)) ?? []) {
       const path = `${this.directory}/${name}`;
       if (/^\d{20}\.(log|index|timeindex)$/.test(name) && !known.has(path)) await this.#fs.remove(path);
     }
+    this.isTidy = true;
   }
 
   async removeSegments(segments: readonly Segment[]): Promise<void> {
@@ -296,7 +287,7 @@ export class PartitionLog {
   /** Nothing more will come: wakes all who wait. */
   end(): void {
     this.deleted = true;
-    this.#notify(() => true);
+    this.#watchers.notify(() => true);
   }
 
   gone(): LogError {
@@ -325,13 +316,6 @@ export class PartitionLog {
       chunks.push(batch.bytes);
     }
     return chunks;
-  }
-
-  #notify(isDue: (watcher: Watcher) => boolean): void {
-    const due = this.#watchers.filter(isDue);
-    if (due.length === 0) return;
-    this.#watchers = this.#watchers.filter((watcher) => !isDue(watcher));
-    for (const watcher of due) watcher.resolve();
   }
 }
 

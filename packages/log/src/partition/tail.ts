@@ -58,6 +58,8 @@ export class Tail {
       if ((this.#batches[middle] as TailBatch).nextOffset <= offset) low = middle + 1;
       else high = middle;
     }
-    for (let at = low; at < this.#batches.length; at++) yield this.#batches[at] as TailBatch;
+    // The array as it is now: dropBefore may replace it while a consumer awaits something between two batches.
+    const batches = this.#batches;
+    for (let at = low; at < batches.length; at++) yield batches[at] as TailBatch;
   }
 }

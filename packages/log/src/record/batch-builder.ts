@@ -29,7 +29,8 @@ export class BatchBuilder {
   #maxTimestamp = 0;
 
   constructor(sizeHint: number) {
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(sizeHint, 256));
+    // Small ones share the pool's slabs, so that ten thousand of them do not cost ten thousand allocations.
+    this.#buffer = Buffer.allocUnsafe(Math.max(sizeHint, 256));
   }
 
   get recordCount(): number {
@@ -91,7 +92,6 @@ export class BatchBuilder {
       }
     }
     if (batch.length - end > end >> 2) {
-      // Small ones share the pool's slabs, so that ten thousand of them do not cost ten thousand allocations.
       const exact = Buffer.allocUnsafe(end);
       exact.set(batch.subarray(0, end));
       batch = exact;

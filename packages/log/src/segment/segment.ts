@@ -61,13 +61,15 @@ export class Segment {
   readonly #path: string;
   #state: SegmentState;
   /** Whether the files may hold bytes beyond the state. */
-  #uncut = true;
+  #uncut: boolean;
   #offsets: Promise<Buffer> | undefined;
   #times: Promise<Buffer> | undefined;
   /** Where sequential readers go on: next offset to position. */
   readonly #hints = new Map<number, number>();
 
-  constructor(cache: FileCache, directory: string, state: SegmentState) {
+  /** `isNew`: its files do not exist, so there is nothing to cut. */
+  constructor(cache: FileCache, directory: string, state: SegmentState, isNew = false) {
+    this.#uncut = !isNew;
     this.#cache = cache;
     this.#path = `${directory}/${segmentName(state.baseOffset)}`;
     this.#state = state;
@@ -289,13 +291,19 @@ export class Segment {
       offsetIndexBytes,
       offsetIndexCrc,
       (writer) => writer.offsetBytes,
-    );
+    ).catch((error: unknown) => {
+      this.#offsets = undefined;
+      throw error;
+    });
     return this.#offsets;
   }
 
   #timeIndex(): Promise<Buffer> {
     const { timeIndexBytes, timeIndexCrc } = this.#state;
-    this.#times ??= this.#loadIndex(".timeindex", timeIndexBytes, timeIndexCrc, (writer) => writer.timeBytes);
+    this.#times ??= this.#loadIndex(".timeindex", timeIndexBytes, timeIndexCrc, (writer) => writer.timeBytes).catch((error: unknown) => {
+      this.#times = undefined;
+      throw error;
+    });
     return this.#times;
   }
 

@@ -113,10 +113,18 @@ export interface LogStorage {
   readonly manifest: StorageManifest;
   readonly metadata: MetadataStore;
   readonly counters: StorageCounters;
-  /** Durable when it settles. A partition that exists gets the configuration. */
-  createPartitions(partitions: readonly PartitionName[], config: PartitionConfig): Promise<void>;
-  /** With all their data. No error for what does not exist. */
-  deletePartitions(ids: readonly string[]): Promise<void>;
+  /**
+   * Durable when it settles, the metadata with it: in one step where groups are atomic, otherwise after the
+   * partitions. A partition that exists gets the configuration.
+   */
+  createPartitions(
+    partitions: readonly PartitionName[],
+    config: PartitionConfig,
+    metadata?: readonly MetadataPut[],
+  ): Promise<void>;
+  /** With all their data, and the metadata likewise. No error for what does not exist. */
+  deletePartitions(ids: readonly string[], metadata?: readonly MetadataPut[]): Promise<void>;
+  /** OFFSET_OUT_OF_RANGE if a batch begins before its partition's end, PARTITION_NOT_FOUND; then nothing is appended. */
   append(group: AppendGroup): AppendOutcome;
   /** About `bytesMax` bytes, at least one batch. An offset in a gap reads from the next batch. */
   read(id: string, from: number, bytesMax: number): Promise<ReadResult>;

@@ -93,7 +93,8 @@ export class SimulatedFile {
         if (!random.chance(keep)) continue;
         const sector = now.view().subarray(at, at + sectorBytes);
         this.#durable.apply({ position: at, bytes: sector });
-        if (!mayDamage || !random.chance(0.03)) continue;
+        // A sector that also holds older bytes is taken to be old or new: disks promise that much.
+        if (!mayDamage || at < start || !random.chance(0.03)) continue;
         const bytes = random.chance(0.5) ? Buffer.alloc(sector.length) : random.bytes(sector.length);
         this.#durable.apply({ position: at, bytes });
       }

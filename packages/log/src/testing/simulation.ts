@@ -23,6 +23,7 @@ export class Violation extends Error {
 }
 
 const hangMs = 120_000;
+const operationsMax = 20_000;
 
 export class Simulation {
   readonly random: Random;
@@ -33,11 +34,10 @@ export class Simulation {
   /** Operations that changed the disk, since the beginning. */
   changes = 0;
   crashes = 0;
-  /** Called when nothing but timers was left for a while: a chance to free space, say. */
-  onIdle: (() => void) | undefined;
   #crashAt = Number.POSITIVE_INFINITY;
   #crashKind: CrashKind = "power";
   #busyMs = 0;
+  #operations = 0;
 
   constructor(seed: number) {
     this.random = new Random(seed);
@@ -99,7 +99,6 @@ export class Simulation {
     const { disk, clock, random } = this;
     if (!disk.isBusy || random.chance(0.01)) {
       const idleMs = clock.elapsedMs() - this.#busyMs;
-      if (idleMs > hangMs / 2) this.onIdle?.();
       if (!clock.fireNext() && !disk.isBusy)
         throw new Violation("a hang: no operation is under way and no timer runs");
       if (idleMs > hangMs && !disk.isBusy) throw new Violation("a hang: only timers fire, and nothing comes of it");
@@ -108,6 +107,7 @@ export class Simulation {
     clock.pass(random.below(100) / 100);
     this.touch();
     const operation = disk.draw();
+    if (++this.#operations > operationsMax) throw new Violation(`no end after ${operationsMax} operations`);
     if (disk.isChange(operation)) {
       if (this.changes >= this.#crashAt) {
         disk.putBack(operation);

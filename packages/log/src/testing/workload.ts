@@ -49,6 +49,8 @@ class History {
   #outstanding = 0;
   #entries = 0;
   #names = 0;
+  /** When a full disk has space again. */
+  #spaceAtMs = 0;
   #trouble: unknown;
   #ending: Ending = "closed";
 
@@ -58,9 +60,6 @@ class History {
     this.#random = this.#simulation.random.fork();
     this.#options = options;
     this.#settings = randomSettings(this.#random);
-    this.#simulation.onIdle = () => {
-      this.#simulation.disk.freeBytes = Number.POSITIVE_INFINITY;
-    };
   }
 
   async run(): Promise<HistoryResult> {
@@ -149,6 +148,7 @@ class History {
     let mustWait = false;
     for (;;) {
       await quiet();
+      if (this.#simulation.clock.elapsedMs() > this.#spaceAtMs) this.#simulation.disk.freeBytes = Number.POSITIVE_INFINITY;
       if (this.#trouble !== undefined) throw this.#trouble;
       if (this.#outstanding === 0) mustWait = false;
       const mayCall = left > 0 && !mustWait && this.#outstanding < outstandingMax && !this.#oracle.isFailed;
@@ -264,15 +264,15 @@ class History {
     const records = [];
     for await (const record of partition.read()) records.push(record);
     const end = this.#oracle.compare(model, number, start, records);
-    const isSeen = end >= must || known.startMax >= must;
-    if (!isSeen) throw new Violation(`${model.name}/${number}: acknowledged up to ${must}, readable up to ${end}`);
+    const isSeen = end >= must || known.startMax >= must || this.#oracle.isFailed;
+    if (!isSeen) throw new Violation(`${model.config.durability} ${model.name}/${number}: acknowledged up to ${must}, readable up to ${end}`);
     known.visibleEnd = Math.max(known.visibleEnd, end);
   }
 
   #fillDisk(): void {
     if (this.#options.faults === false) return;
-    const { disk } = this.#simulation;
-    disk.freeBytes = Number.isFinite(disk.freeBytes) ? Number.POSITIVE_INFINITY : this.#random.below(64 * kibibyte);
+    this.#simulation.disk.freeBytes = this.#random.below(64 * kibibyte);
+    this.#spaceAtMs = this.#simulation.clock.elapsedMs() + this.#random.below(3000);
   }
 
   /** After a failed journal nothing may be acknowledged, and all that was visible is readable. */
@@ -300,7 +300,7 @@ class History {
       const isHit = disk.hits.length > 0;
       const wasDeleted = model?.state === "deleting" || model?.state === "gone";
       if (code === "JOURNAL_FAILED" && disk.hits.some(({ path }) => path.endsWith(".journal"))) this.#oracle.isFailed = true;
-      else if (code === "TOPIC_NOT_FOUND" && wasDeleted) return;
+      else if ((code === "TOPIC_NOT_FOUND" || code === "PARTITION_NOT_FOUND") && wasDeleted) return;
       else if (code === "RECORD_TOO_LARGE" && allowed?.includes(code)) return;
       else if (code === undefined || !isHit || (allowed !== undefined && !allowed.includes(code)))
         this.#trouble ??= error;

@@ -9,7 +9,7 @@ import { type GlobalOptions, globalOptions, openForWriting, withLog } from "./se
 import { listenForSignals } from "./signals.js";
 import { bytesText, countText, parseInteger, secondsText } from "./units.js";
 
-export interface AppendCommandOptions extends GlobalOptions {
+interface AppendCommandOptions extends GlobalOptions {
   readonly file?: string;
   readonly keySeparator?: string;
   readonly partitions?: number;
@@ -54,7 +54,13 @@ export function appendCommand(): Command {
 
 async function append(topicName: string, options: AppendCommandOptions): Promise<void> {
   if (options.keySeparator === "") throw new CliError("USAGE", "--key-separator must not be empty");
+  // Of a portion's receipts one is awaited for all (see appending.ts): when the log fails, the others fail unheard.
+  const ignoreReceipts = (reason: unknown): void => {
+    if (!(reason instanceof LogError)) throw reason;
+  };
+  process.on("unhandledRejection", ignoreReceipts);
   const interruption = listenForSignals();
+  interruption.signal.addEventListener("abort", tellIfSlow);
   const input = openInput(options.file, interruption.signal);
   const started = performance.now();
   try {
@@ -68,8 +74,15 @@ async function append(topicName: string, options: AppendCommandOptions): Promise
   } finally {
     input.close();
     interruption.stopListening();
+    process.off("unhandledRejection", ignoreReceipts);
     process.stdin.destroy();
   }
+}
+
+/** Acknowledgements may take long, on a full disk for instance: say what is waited for, and how to give up. */
+function tellIfSlow(): void {
+  const text = "strandlog: interrupted, waiting for acknowledgements; interrupt again to give up\n";
+  setTimeout(() => process.stderr.write(text), 1000).unref();
 }
 
 async function openTopic(log: Log, name: string, options: AppendCommandOptions): Promise<Topic> {
@@ -101,7 +114,8 @@ async function appendInput(
   try {
     for await (const chunk of input.chunks) {
       read += chunk.length;
-      for (const line of lines.split(chunk)) {
+      lines.push(chunk);
+      for (let line = lines.take(); line !== undefined; line = lines.take()) {
         appending.add(line);
         if (appending.isPortionFull) await appending.send();
         if (signal.aborted) break;

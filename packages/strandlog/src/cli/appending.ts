@@ -1,6 +1,8 @@
 // Records on their way: appended in portions, acknowledged in order, never more of them outstanding than fit the memory
-// that is set aside. A receipt a record is all that it costs.
-import type { AppendOptions, AppendResult, Durability, Receipt, RecordInput, Topic } from "@strandlog/log";
+// that is set aside. Millions of lines go through here, so that nothing is kept or awaited for each of them: a record's
+// offset is known when it is appended, and within a partition records are acknowledged in order, so that the last
+// receipt of a portion speaks for those before it.
+import type { AppendOptions, Durability, Receipt, RecordInput, Topic } from "@strandlog/log";
 import { Output } from "./output.js";
 
 export interface AppendingOptions {
@@ -23,8 +25,9 @@ export const unterminatedHeader = "strandlog.unterminated";
 // Enough for the log to write one group while the next one forms; less than what it makes appends wait for.
 const outstandingBytesMax = 16 * 1024 * 1024;
 const portionRecordsMax = 8192;
+const portionBytesMax = 1024 * 1024;
 // What a record takes in memory besides its bytes until it is acknowledged.
-const recordOverheadBytes = 128;
+const recordOverheadBytes = 512;
 // More than a record and its batch add to key and value, header of the last line included.
 const frameBytes = 160;
 
@@ -37,8 +40,7 @@ export class Appending {
   readonly #durability: Durability;
   readonly #output: Output | undefined;
   readonly #json: boolean;
-  #portion: Receipt[] = [];
-  #portionBytes = 0;
+  #portion: Portion;
   #outstanding = 0;
   #records = 0;
   #bytes = 0;
@@ -55,6 +57,7 @@ export class Appending {
     this.#options = options.durability === undefined ? {} : { durability: options.durability };
     this.#durability = options.durability ?? topic.config.durability;
     this.#output = options.printOffsets ? new Output() : undefined;
+    this.#portion = new Portion(this.#output !== undefined);
     this.#json = options.json ?? false;
   }
 
@@ -64,34 +67,27 @@ export class Appending {
   }
 
   get isPortionFull(): boolean {
-    return this.#portion.length >= portionRecordsMax;
+    return this.#portion.records >= portionRecordsMax || this.#portion.bytes >= portionBytesMax;
   }
 
   /** The line's memory must stay as it is until it is acknowledged. */
   add(line: Buffer): void {
-    this.#portion.push(this.#topic.append(this.#recordOf(line), this.#options));
-    this.#portionBytes += line.length + 1;
+    this.#portion.add(this.#topic.append(this.#recordOf(line), this.#options), line.length + 1);
   }
 
   addUnterminated(line: Buffer): void {
     const record = { ...this.#recordOf(line), headers: { [unterminatedHeader]: null } };
-    this.#portion.push(this.#topic.append(record, this.#options));
-    this.#portionBytes += line.length;
+    this.#portion.add(this.#topic.append(record, this.#options), line.length);
   }
 
   /** Ends a portion, then waits until there is room for another one. */
   async send(): Promise<void> {
-    const receipts = this.#portion;
-    const bytes = this.#portionBytes;
-    if (receipts.length > 0) {
-      this.#portion = [];
-      this.#portionBytes = 0;
-      const size = bytes + receipts.length * recordOverheadBytes;
+    const portion = this.#portion;
+    if (portion.records > 0) {
+      this.#portion = new Portion(this.#output !== undefined);
+      const size = portion.bytes + portion.records * recordOverheadBytes;
       this.#outstanding += size;
-      // Attached at once: a receipt that fails must not go unnoticed meanwhile.
-      const outcome = Promise.all(receipts);
-      outcome.catch(() => undefined);
-      this.#acknowledged = this.#acknowledged.then(() => this.#settlePortion(receipts, outcome, bytes, size));
+      this.#acknowledged = this.#acknowledged.then(() => this.#settlePortion(portion, size));
     }
     while (this.#outstanding > outstandingBytesMax && this.#failure === undefined) {
       await new Promise<void>((resolve) => {
@@ -116,38 +112,67 @@ export class Appending {
     return partition === undefined ? record : { ...record, partition };
   }
 
-  async #settlePortion(
-    receipts: readonly Receipt[],
-    outcome: Promise<AppendResult[]>,
-    bytes: number,
-    size: number,
-  ): Promise<void> {
+  async #settlePortion(portion: Portion, size: number): Promise<void> {
     try {
-      const results = await outcome;
-      this.#records += results.length;
-      this.#bytes += bytes;
-      if (this.#failure === undefined) await this.#tell(results);
+      await portion.settle();
+      this.#records += portion.records;
+      this.#bytes += portion.bytes;
+      if (this.#output !== undefined && this.#failure === undefined) {
+        this.#output.text(portion.offsetLines(this.#json));
+        await this.#output.flush();
+      }
     } catch (error) {
       this.#failure ??= { error };
-      // Those of the portion that were acknowledged all the same.
-      const settled = await Promise.allSettled(receipts);
-      const results = settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-      if (results.length < receipts.length) {
-        this.#records += results.length;
-        await this.#tell(results).catch(() => undefined);
-      }
     }
     this.#outstanding -= size;
     this.#wake();
   }
+}
 
-  async #tell(results: readonly AppendResult[]): Promise<void> {
-    if (this.#output === undefined) return;
-    let text = "";
-    for (const { partition, offset } of results) {
-      text += this.#json ? `{"partition":${partition},"offset":${offset}}\n` : `${partition} ${offset}\n`;
+/** Some records appended one after the other. */
+class Portion {
+  records = 0;
+  bytes = 0;
+  readonly #keepsPlaces: boolean;
+  /** The newest receipt of each partition, by the partition's number. */
+  readonly #last: Receipt[] = [];
+  /** Receipts that had no offset yet when they were given: the append waits for room, or was refused. */
+  readonly #placeless: Receipt[] = [];
+  /** Partition and offset of each record, or the receipt that will know them. */
+  readonly #places: (number | Receipt)[] = [];
+
+  constructor(keepsPlaces: boolean) {
+    this.#keepsPlaces = keepsPlaces;
+  }
+
+  add(receipt: Receipt, bytes: number): void {
+    const { partition, offset } = receipt;
+    if (offset === undefined) {
+      receipt.catch(() => undefined); // It is awaited when it is this portion's turn.
+      this.#placeless.push(receipt);
+      if (this.#keepsPlaces) this.#places.push(receipt);
+    } else {
+      this.#last[partition] = receipt;
+      if (this.#keepsPlaces) this.#places.push(partition, offset);
     }
-    this.#output.text(text);
-    await this.#output.flush();
+    this.records++;
+    this.bytes += bytes;
+  }
+
+  /** Settles when all are acknowledged. */
+  async settle(): Promise<void> {
+    await Promise.all([...this.#placeless, ...this.#last.filter((receipt) => receipt !== undefined)]);
+  }
+
+  /** The line of each record, once they are acknowledged. */
+  offsetLines(json: boolean): string {
+    const places = this.#places.values();
+    let text = "";
+    for (const place of places) {
+      const partition = typeof place === "number" ? place : place.partition;
+      const offset = typeof place === "number" ? places.next().value : place.offset;
+      text += json ? `{"partition":${partition},"offset":${offset}}\n` : `${partition} ${offset}\n`;
+    }
+    return text;
   }
 }

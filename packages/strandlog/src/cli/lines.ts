@@ -75,9 +75,14 @@ async function* streamChunks(signal: AbortSignal): AsyncGenerator<Buffer, void, 
   }
 }
 
-/** Cuts chunks into lines. A line that lies in two chunks is put together; at most `lineBytesMax` are kept for that. */
+/**
+ * Cuts chunks into lines: push one, then take lines until there are none. A line that lies in several chunks is put
+ * together; at most `lineBytesMax` are kept for that.
+ */
 export class LineSplitter {
   readonly #lineBytesMax: number;
+  #chunk: Buffer = Buffer.alloc(0);
+  #position = 0;
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
   /** Lines given so far. */
@@ -87,31 +92,39 @@ export class LineSplitter {
     this.#lineBytesMax = lineBytesMax;
   }
 
-  /** The lines that end in this chunk, without their newlines. */
-  *split(chunk: Buffer): Generator<Buffer, void, void> {
-    let start = 0;
-    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
-      const line = this.#complete(chunk.subarray(start, end));
-      this.count++;
-      start = end + 1;
-      yield line;
+  push(chunk: Buffer): void {
+    this.#chunk = chunk;
+    this.#position = 0;
+  }
+
+  /** The next line that has ended, without its newline. */
+  take(): Buffer | undefined {
+    const chunk = this.#chunk;
+    const start = this.#position;
+    // Lines are short as a rule: this beats a native search for each.
+    let end = start;
+    while (end < chunk.length && chunk[end] !== 10) end++;
+    if (end < chunk.length) {
+      this.#position = end + 1;
+      return this.#complete(chunk.subarray(start, end));
     }
-    if (start < chunk.length) {
+    if (start < end) {
       this.#pieces.push(chunk.subarray(start));
-      this.#pieceBytes += chunk.length - start;
+      this.#pieceBytes += end - start;
+      this.#position = end;
       this.#checkLength(this.#pieceBytes);
     }
+    return undefined;
   }
 
   /** What follows the last newline, if anything. */
   rest(): Buffer | undefined {
-    if (this.#pieces.length === 0) return undefined;
-    this.count++;
-    return this.#complete(Buffer.alloc(0));
+    return this.#pieces.length === 0 ? undefined : this.#complete(Buffer.alloc(0));
   }
 
   #complete(end: Buffer): Buffer {
     this.#checkLength(this.#pieceBytes + end.length);
+    this.count++;
     if (this.#pieces.length === 0) return end;
     const line = Buffer.concat([...this.#pieces, end]);
     this.#pieces = [];

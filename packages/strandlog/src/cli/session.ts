@@ -1,4 +1,5 @@
 // What all commands share: where the log is, how it is opened, and whether the output is for programs.
+import { subscribe } from "node:diagnostics_channel";
 import { existsSync } from "node:fs";
 import { type Log, type LogOptions, openLog } from "@strandlog/log";
 import type { Command } from "commander";
@@ -30,8 +31,20 @@ export async function openForReading(directory: string): Promise<Log> {
   return openLog(directory, { readOnly: true });
 }
 
+/** Says why appends wait, a full disk above all; the engine tries again by itself. Once for each reason. */
+function tellTrouble(): void {
+  let told = "";
+  subscribe("strandlog:trouble", (message) => {
+    const { where, error } = message as { where: string; error: Error };
+    if (where === "journal" || error.message === told) return; // A failed journal fails the appends.
+    told = error.message;
+    process.stderr.write(`strandlog: ${where}: ${told}; trying again\n`);
+  });
+}
+
 /** Tells on a terminal how far recovery has come when a journal is replayed. */
 export async function openForWriting(directory: string, options: LogOptions = {}): Promise<Log> {
+  tellTrouble();
   const progress = showProgress();
   try {
     return await openLog(directory, {

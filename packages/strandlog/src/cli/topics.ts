@@ -1,5 +1,4 @@
 // strandlog topics: list, create, describe, alter, delete.
-import { confirm, isCancel } from "@clack/prompts";
 import type { TopicConfig, TopicDescription } from "@strandlog/log";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { CliError } from "./exit.js";
@@ -107,7 +106,11 @@ function withConfig(command: Command): Command {
         "zstd",
       ]),
     )
-    .option("--config <name=value...>", `any of ${configNames}; with units such as 7d, 64MiB`, parseConfig);
+    .option(
+      "--config <name=value>",
+      `any of ${configNames}; with units such as 7d, 64MiB; may be repeated`,
+      parseConfig,
+    );
 }
 
 function parseConfig(text: string, before: Config = {}): Config {
@@ -211,6 +214,8 @@ async function remove(name: string, yes: boolean, options: GlobalOptions): Promi
 async function confirmed(name: string): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY)
     throw new CliError("USAGE", `deleting ${name} deletes its records: say --yes if that is meant`);
+  // Loaded when somebody is asked: every other command starts without it.
+  const { confirm, isCancel } = await import("@clack/prompts");
   const answer = await confirm({ message: `Delete ${name} with all its records?`, initialValue: false });
   return !isCancel(answer) && answer;
 }

@@ -9,12 +9,13 @@ import type { DirectoryLock, FileSystem } from "../../fs/index.js";
 import type { Commit, Journal, JournalObserver, WriterEpoch } from "../../journal/index.js";
 import type { LogSettings } from "../../options.js";
 import type { PartitionLog, TailBatch } from "../../partition/index.js";
-import { placeBatch } from "../../record/index.js";
+import { batchField, placeBatch } from "../../record/index.js";
 import type { FileCache } from "../../segment/index.js";
 import type {
   AppendGroup,
   AppendOutcome,
   LogStorage,
+  MetadataPut,
   PartitionConfig,
   PartitionDescription,
   PartitionName,
@@ -65,7 +66,8 @@ export class FileStorage implements LogStorage, JournalObserver {
   #trouble: string | undefined;
   /** Control entries and metadata on their way: a checkpoint waits until they have taken effect. */
   readonly #underway = new Set<Promise<unknown>>();
-  #metadataTurn: Promise<void> = Promise.resolve();
+  /** Versions of the keys whose change is on its way. */
+  readonly #versions = new Map<string, number>();
   /** Set while an append waits for room: those after it queue up behind it. */
   #admission: Promise<void> | undefined;
   #releaseWaiters: (() => void)[] = [];
@@ -91,7 +93,7 @@ export class FileStorage implements LogStorage, JournalObserver {
     this.#tailBytesMax = Math.floor(parts.settings.tailBytesMax * journaledShare);
     this.metadata = new FileMetadata(
       () => parts.state.metadata,
-      (puts) => this.#commitMetadata(puts),
+      (puts) => this.#control([], puts),
     );
   }
 
@@ -138,20 +140,21 @@ export class FileStorage implements LogStorage, JournalObserver {
     };
   }
 
-  async createPartitions(partitions: readonly PartitionName[], config: PartitionConfig): Promise<void> {
+  async createPartitions(
+    partitions: readonly PartitionName[],
+    config: PartitionConfig,
+    metadata: readonly MetadataPut[] = [],
+  ): Promise<void> {
     const numbered = partitions.map((name) => ({
       ...name,
       number: this.#state.partitions.get(name.id)?.number ?? this.#nextPartitionNumber++,
     }));
-    await this.#control({ type: "createPartitions", config, partitions: numbered });
+    await this.#control([{ type: "createPartitions", config, partitions: numbered }], metadata);
   }
 
-  async deletePartitions(ids: readonly string[]): Promise<void> {
-    const numbers = ids
-      .map((id) => this.#state.partitions.get(id)?.number)
-      .filter((number) => number !== undefined);
-    if (numbers.length === 0) return;
-    await this.#control({ type: "deletePartitions", numbers });
+  async deletePartitions(ids: readonly string[], metadata: readonly MetadataPut[] = []): Promise<void> {
+    const numbers = ids.map((id) => this.#state.partitions.get(id)?.number).filter((number) => number !== undefined);
+    await this.#control(numbers.length === 0 ? [] : [{ type: "deletePartitions", numbers }], metadata);
     // A partition of the same name may follow at once: the directory has to be gone by then.
     await this.#checkpointer.whenIdle();
     await this.#state.removeFiles();
@@ -166,7 +169,7 @@ export class FileStorage implements LogStorage, JournalObserver {
         details: { before, end: partition.highWatermark },
       });
     }
-    await this.#control({ type: "deleteRecords", number: partition.number, before });
+    await this.#control([{ type: "deleteRecords", number: partition.number, before }], []);
     // A checkpoint may be at work on some of the files: then it removes them at its end.
     if (this.#checkpointer.isRunning) this.#checkpointer.request();
     else await this.#state.removeFiles();
@@ -177,9 +180,20 @@ export class FileStorage implements LogStorage, JournalObserver {
   }
 
   append(group: AppendGroup): AppendOutcome {
+    try {
+      return this.#append(group);
+    } catch (error) {
+      const refused = Promise.reject(error);
+      refused.catch(() => undefined);
+      return { written: refused, durable: refused };
+    }
+  }
+
+  #append(group: AppendGroup): AppendOutcome {
     let bytes = 0;
     for (const batch of group.batches) bytes += batch.bytes.length + 32;
     this.#lastAppendMs = this.#clock.elapsedMs();
+    for (const { partitionId } of group.batches) this.#state.partition(partitionId);
     if (this.#admission === undefined && (bytes === 0 || this.#hasRoom(bytes))) return this.#submit(group);
     const admitted = this.#admit(bytes).then(() => this.#submit(group));
     const written = admitted.then((outcome) => outcome.written);
@@ -188,7 +202,7 @@ export class FileStorage implements LogStorage, JournalObserver {
     return { written, durable };
   }
 
-  read(id: string, from: number, bytesMax: number): Promise<ReadResult> {
+  async read(id: string, from: number, bytesMax: number): Promise<ReadResult> {
     return this.#state.partition(id).read(from, bytesMax);
   }
 
@@ -196,15 +210,15 @@ export class FileStorage implements LogStorage, JournalObserver {
     return this.#state.partition(id).describe();
   }
 
-  offsetForTimestamp(
+  async offsetForTimestamp(
     id: string,
     timestamp: number,
   ): Promise<{ offset: number; timestamp: number } | undefined> {
     return this.#state.partition(id).offsetForTimestamp(timestamp);
   }
 
-  watch(id: string, offset: number, signal?: AbortSignal): Promise<void> {
-    return this.#state.partition(id).watch(offset, signal);
+  async watch(id: string, offset: number, signal?: AbortSignal): Promise<void> {
+    await this.#state.partitions.get(id)?.watch(offset, signal);
   }
 
   /** Checkpoints everything: the directory is then what Kafka itself would have left, and the journal is empty. */
@@ -229,12 +243,15 @@ export class FileStorage implements LogStorage, JournalObserver {
     this.#report("journal growth", error);
   }
 
-  #submit(group: AppendGroup): AppendOutcome {
+  #submit(offered: AppendGroup): AppendOutcome {
+    // What belongs to a partition that was deleted while the group waited for room has gone with it.
+    const group = { ...offered, batches: offered.batches.filter((batch) => this.#state.partitions.has(batch.partitionId)) };
     const pieces: Buffer[] = [];
     const batches: TailBatch[] = [];
     // Whatever can be refused is refused before anything has changed.
-    const entries = metadataEntries(this.#state.metadata, group.metadata ?? []);
     const partitions = group.batches.map(({ partitionId }) => this.#state.partition(partitionId));
+    refusePast(partitions, group.batches);
+    const entries = this.#metadataEntries(group.metadata ?? []);
     const { epoch } = this.#journal;
     for (const [index, { bytes, baseOffset, visibleAt }] of group.batches.entries()) {
       const partition = partitions[index] as PartitionLog;
@@ -276,24 +293,28 @@ export class FileStorage implements LogStorage, JournalObserver {
     if (level === "os") this.#checkpointIfNeeded();
   }
 
-  /** Journals an entry and applies it when it is durable. */
-  async #control(entry: ControlEntry): Promise<void> {
-    const commit = this.#journal.append([encodeControl(entry)], true);
-    await this.#track(commit.durable.then(() => this.#apply(entry)));
+  /** Journals entries in one block and applies them when they are durable. */
+  async #control(entries: readonly ControlEntry[], metadata: readonly MetadataPut[]): Promise<void> {
+    const all = [...entries, ...this.#metadataEntries(metadata)];
+    if (all.length === 0) return;
+    const commit = this.#journal.append(all.map(encodeControl), true, true);
+    await this.#track(commit.durable.then(() => all.forEach((entry) => this.#apply(entry))));
+  }
+
+  #metadataEntries(puts: readonly MetadataPut[]): (ControlEntry & { type: "metadata" })[] {
+    const entries = metadataEntries(this.#versions, this.#state.metadata, puts);
+    for (const { key, value, version } of entries) this.#versions.set(key, value === null ? 0 : version);
+    return entries;
   }
 
   #apply(entry: ControlEntry): void {
     this.#state.apply(entry);
-    if (entry.type === "metadata") this.metadata.changed(entry.key);
+    if (entry.type === "metadata") {
+      const version = entry.value === null ? 0 : entry.version;
+      if (this.#versions.get(entry.key) === version) this.#versions.delete(entry.key);
+      this.metadata.changed(entry.key);
+    }
     if (entry.type === "deleteRecords" || entry.type === "deletePartitions") this.#wakeReleased();
-  }
-
-  async #commitMetadata(puts: AppendGroup["metadata"]): Promise<void> {
-    const turn = this.#metadataTurn.then(
-      () => this.append({ batches: [], metadata: puts ?? [], durability: "disk" }).durable,
-    );
-    this.#metadataTurn = turn.catch(() => undefined);
-    await turn;
   }
 
   #track<T>(action: Promise<T>): Promise<T> {
@@ -373,8 +394,11 @@ export class FileStorage implements LogStorage, JournalObserver {
 
   #startRotation(): void {
     this.#rotateTimer = this.#clock.startTimer(this.#parts.settings.journalRotateMs, () => {
-      this.#journal.rotate();
-      if (this.#state.dirty.size > 0) this.#checkpointer.request();
+      // A file is not begun before the last one has been dealt with: rotation must not use up the journal.
+      if (!this.#checkpointer.isRunning && this.#state.dirty.size > 0) {
+        this.#journal.rotate();
+        this.#checkpointer.request();
+      }
       this.#startRotation();
     });
   }
@@ -411,5 +435,19 @@ export class FileStorage implements LogStorage, JournalObserver {
       await this.#parts.cache.close();
       await this.#parts.lock.release();
     }
+  }
+}
+
+/** An offset is never given twice: a batch begins at its partition's end or beyond. */
+function refusePast(partitions: readonly PartitionLog[], batches: AppendGroup["batches"]): void {
+  const ends = new Map<PartitionLog, number>();
+  for (const [index, { bytes, baseOffset }] of batches.entries()) {
+    const partition = partitions[index] as PartitionLog;
+    const end = ends.get(partition) ?? partition.logEndOffset;
+    if (baseOffset < end) {
+      const message = `cannot append at ${baseOffset} to ${partition.name.id}, which ends at ${end}`;
+      throw new LogError("OFFSET_OUT_OF_RANGE", message, { details: { baseOffset, end } });
+    }
+    ends.set(partition, baseOffset + bytes.readInt32BE(batchField.lastOffsetDelta) + 1);
   }
 }

@@ -80,6 +80,7 @@ export async function openFileStorage(options: OpenFileOptions): Promise<FileSto
     );
     try {
       await rewrite(journal, replayed.uncertain);
+      journal.endRecovery();
       await state.removeFiles();
       // From here on the new writer's blocks count, and the old one's beyond its start do not. Topics and segments
       // stay as the old checkpoint has them: the journal would be replayed over them again.
@@ -199,7 +200,10 @@ async function openFiles(
   const result: { live: JournalFile[]; free: JournalFile[] } = { live: [], free: [] };
   for (const name of (await fs.list(directory)) ?? []) {
     const number = journalFileNumber(name);
-    if (number === undefined) continue;
+    if (number === undefined) {
+      if (name.endsWith(".journal.tmp")) await fs.remove(`${directory}/${name}`);
+      continue;
+    }
     const file = await openJournalFile(fs, directory, number);
     const content = live.get(number);
     if (content === undefined) result.free.push(file);

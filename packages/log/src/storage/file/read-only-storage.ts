@@ -55,6 +55,7 @@ export class ReadOnlyStorage implements LogStorage {
       () => this.#state.metadata,
       readOnly,
       () => this.#refresh(),
+      (changed, signal) => this.#lookUntil(changed, signal),
     );
   }
 
@@ -153,6 +154,15 @@ export class ReadOnlyStorage implements LogStorage {
     await this.#cache.close();
   }
 
+  async #lookUntil(changed: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    let isDone = false;
+    const end = (): void => {
+      isDone = true;
+    };
+    changed.then(end, end);
+    for (await this.#refresh(); !isDone && !this.#closed; await this.#refresh()) await this.#pause(signal);
+  }
+
   /** The event is another process's write, so there is nothing to wait for but time. */
   #pause(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
@@ -178,8 +188,10 @@ export class ReadOnlyStorage implements LogStorage {
   async #catchUp(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
+        const known = this.#scan;
         await this.#readCheckpoint();
         const scan = this.#scan as JournalScan;
+        const isNew = scan !== known;
         for await (const block of scan.blocks()) {
           for (const entry of decodeEntries(block.payload)) {
             if (entry.type === "batch") this.#state.replay(entry, block.sequence);
@@ -190,8 +202,10 @@ export class ReadOnlyStorage implements LogStorage {
           }
           this.#state.removals = [];
         }
-        if (attempt > 1) await scan.checkEnd();
-        if (!(await this.#fellBehind())) return;
+        if (!(await this.#fellBehind())) {
+          if (isNew) await scan.checkEnd();
+          return;
+        }
       } catch (error) {
         if (attempt === triesMax) throw error;
       }

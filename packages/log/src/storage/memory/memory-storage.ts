@@ -1,7 +1,8 @@
 // The memory driver: the reference for what the contract means, and quick for tests. Nothing outlives the process, so
 // every level is reached at once.
 import { LogError } from "../../errors.js";
-import { placeBatch, RecordBatch } from "../../record/index.js";
+import { Watchers } from "../../watchers.js";
+import { batchField, placeBatch, RecordBatch } from "../../record/index.js";
 import type {
   AppendGroup,
   AppendOutcome,
@@ -34,7 +35,7 @@ export class MemoryStorage implements LogStorage {
   };
   readonly metadata: MemoryMetadata = new MemoryMetadata();
   readonly #partitions = new Map<string, MemoryPartition>();
-  #watchers: (() => void)[] = [];
+  readonly #watchers = new Watchers<{ id: string; offset: number }>();
   #groups = 0;
 
   get counters(): StorageCounters {
@@ -58,14 +59,22 @@ export class MemoryStorage implements LogStorage {
     };
   }
 
-  async createPartitions(partitions: readonly PartitionName[], _config: PartitionConfig): Promise<void> {
+  async createPartitions(
+    partitions: readonly PartitionName[],
+    _config: PartitionConfig,
+    metadata: Puts = [],
+  ): Promise<void> {
+    this.metadata.check(metadata);
+    this.metadata.apply(metadata);
     for (const { id } of partitions) {
       if (this.#partitions.has(id)) continue;
       this.#partitions.set(id, { logStartOffset: 0, end: 0, batches: [], bytes: 0 });
     }
   }
 
-  async deletePartitions(ids: readonly string[]): Promise<void> {
+  async deletePartitions(ids: readonly string[], metadata: Puts = []): Promise<void> {
+    this.metadata.check(metadata);
+    this.metadata.apply(metadata);
     for (const id of ids) this.#partitions.delete(id);
     this.#wake();
   }
@@ -140,16 +149,8 @@ export class MemoryStorage implements LogStorage {
   }
 
   async watch(id: string, offset: number, signal?: AbortSignal): Promise<void> {
-    while ((this.#partitions.get(id)?.end ?? Number.POSITIVE_INFINITY) <= offset) {
-      signal?.throwIfAborted();
-      await new Promise<void>((resolve, reject) => {
-        const abort = (): void => reject(signal?.reason);
-        signal?.addEventListener("abort", abort, { once: true });
-        this.#watchers.push(() => {
-          signal?.removeEventListener("abort", abort);
-          resolve();
-        });
-      });
+    if ((this.#partitions.get(id)?.end ?? Number.POSITIVE_INFINITY) <= offset) {
+      await this.#watchers.wait({ id, offset }, signal);
     }
   }
 
@@ -159,7 +160,18 @@ export class MemoryStorage implements LogStorage {
   }
 
   async #append({ batches, metadata = [] }: AppendGroup): Promise<void> {
+    // Whatever can be refused is refused before anything has changed.
     this.metadata.check(metadata);
+    const ends = new Map<MemoryPartition, number>();
+    for (const { partitionId, bytes, baseOffset } of batches) {
+      const partition = this.#partition(partitionId);
+      const end = ends.get(partition) ?? partition.end;
+      if (baseOffset < end) {
+        const message = `cannot append at ${baseOffset} to ${partitionId}, which ends at ${end}`;
+        throw new LogError("OFFSET_OUT_OF_RANGE", message, { details: { baseOffset, end } });
+      }
+      ends.set(partition, baseOffset + bytes.readInt32BE(batchField.lastOffsetDelta) + 1);
+    }
     for (const { partitionId, bytes, baseOffset } of batches) {
       const partition = this.#partition(partitionId);
       placeBatch(bytes, baseOffset, 1);
@@ -180,9 +192,7 @@ export class MemoryStorage implements LogStorage {
   }
 
   #wake(): void {
-    const watchers = this.#watchers;
-    this.#watchers = [];
-    for (const resolve of watchers) resolve();
+    this.#watchers.notify(({ id, offset }) => (this.#partitions.get(id)?.end ?? Number.POSITIVE_INFINITY) > offset);
   }
 }
 
@@ -190,7 +200,7 @@ type Puts = NonNullable<AppendGroup["metadata"]>;
 
 class MemoryMetadata implements MetadataStore {
   readonly #entries = new Map<string, MetadataEntry>();
-  #watchers: { prefix: string; resolve: () => void }[] = [];
+  readonly #watchers = new Watchers<string>();
 
   async get(key: string): Promise<MetadataEntry | undefined> {
     return this.#entries.get(key);
@@ -212,12 +222,8 @@ class MemoryMetadata implements MetadataStore {
     return found.sort((left, right) => (left.key < right.key ? -1 : 1));
   }
 
-  async watch(prefix: string, signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
-    await new Promise<void>((resolve, reject) => {
-      signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
-      this.#watchers.push({ prefix, resolve });
-    });
+  watch(prefix: string, signal?: AbortSignal): Promise<void> {
+    return this.#watchers.wait(prefix, signal);
   }
 
   check(puts: Puts): void {
@@ -234,9 +240,7 @@ class MemoryMetadata implements MetadataStore {
       const version = (this.#entries.get(key)?.version ?? 0) + 1;
       if (value === undefined) this.#entries.delete(key);
       else this.#entries.set(key, { key, value, version });
-      const due = this.#watchers.filter((watcher) => key.startsWith(watcher.prefix));
-      this.#watchers = this.#watchers.filter((watcher) => !due.includes(watcher));
-      for (const watcher of due) watcher.resolve();
+      this.#watchers.notify((prefix) => key.startsWith(prefix));
     }
   }
 }
