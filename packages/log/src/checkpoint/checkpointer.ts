@@ -153,10 +153,7 @@ export class Checkpointer {
       for (const item of work) item.abandon();
       throw error;
     }
-    for (const item of work) {
-      this.#source.released(item.partition, item.finish());
-      await item.removeOrphans();
-    }
+    for (const item of work) this.#source.released(item.partition, item.finish());
     return bytes;
   }
 

@@ -10,9 +10,9 @@ export class PartitionCheckpoint {
   readonly partition: PartitionLog;
   readonly #fs: FileSystem;
   readonly #cache: FileCache;
-  readonly #segments: Segment[];
+  #segments: Segment[] = [];
   readonly #changed = new Map<Segment, SegmentState>();
-  #recoveryPoint: number;
+  #recoveryPoint = 0;
   #namesChanged = false;
   #isNew = false;
 
@@ -20,8 +20,6 @@ export class PartitionCheckpoint {
     this.partition = partition;
     this.#fs = fs;
     this.#cache = cache;
-    this.#segments = [...partition.segments];
-    this.#recoveryPoint = partition.recoveryPoint;
   }
 
   get isNewDirectory(): boolean {
@@ -31,7 +29,11 @@ export class PartitionCheckpoint {
   /** Writes the batches whose blocks are no later than `sequence`. Answers the bytes written. */
   async write(sequence: number): Promise<number> {
     const { partition } = this;
-    await partition.tidy();
+    if (partition.deleted) return 0;
+    partition.isBusy = true;
+    if (partition.leftovers !== "none") await partition.tidy();
+    this.#segments = [...partition.segments];
+    this.#recoveryPoint = partition.recoveryPoint;
     let run: Buffer[] = [];
     let bytes = 0;
     const writeRun = async (): Promise<void> => {
@@ -71,20 +73,17 @@ export class PartitionCheckpoint {
 
   /** All is durable: the segments take over. Answers the bytes that left the tail. */
   finish(): number {
+    if (!this.partition.isBusy) return 0;
+    this.partition.isBusy = false;
     for (const [segment, state] of this.#changed) segment.adopt(state);
     return this.partition.checkpointed(this.#recoveryPoint, this.#segments);
   }
 
-  /** Removes the segments that were written for records that have been deleted meanwhile. */
-  async removeOrphans(): Promise<void> {
-    const { partition } = this;
-    if (partition.deleted) return;
-    await partition.removeSegments([...this.#changed.keys()].filter((segment) => !partition.segments.includes(segment)));
-  }
-
   /** Something failed: whatever was written will be cut off and written anew. */
   abandon(): void {
-    this.partition.isTidy = false;
+    if (!this.partition.isBusy) return;
+    this.partition.isBusy = false;
+    if (this.partition.leftovers === "none") this.partition.leftovers = "possible";
     for (const segment of this.#changed.keys()) segment.markUncut();
     this.#segments.at(-1)?.markUncut();
   }

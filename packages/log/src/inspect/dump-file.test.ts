@@ -78,22 +78,24 @@ test("a journal shows blocks with their entries, and which of them still count",
   await topic.append({ value: "two" });
   const path = `${directory}/journal/00000000.journal`;
   const live = await dumped(path, { records: true });
-  const states = live.filter(({ kind }) => kind === "block").map(({ fields }) => fields["state"]);
-  assert.deepEqual(states, ["live", "live", "live", "live"]);
+  const blocks = live.filter(({ kind }) => kind === "block");
+  assert.ok(blocks.length >= 3);
+  assert.ok(blocks.every(({ fields }) => fields["state"] === "live"));
   assert.ok(live.some(({ kind, text }) => kind === "entry" && text.includes("create sample-0 as number 1")));
   assert.ok(live.some(({ kind, text }) => kind === "record" && text.endsWith('value "two"')));
   await log.close();
   const done = (await dumped(path)).filter(({ kind }) => kind === "block");
   assert.ok(done.every(({ fields }) => fields["state"] === "done"));
 
+  const last = blocks.at(-1)?.position as number;
   const content = fs.readFileSync(path);
-  content[3 * 4096 + 100] = (content[3 * 4096 + 100] as number) ^ 1;
-  content.copyWithin(5 * 4096, 0, 4096);
+  content[last + 100] = (content[last + 100] as number) ^ 1;
+  content.copyWithin(last + 2 * 4096, 0, 4096);
   fs.writeFileSync(path, content);
-  const blocks = (await dumped(path)).filter(({ kind }) => kind === "block");
+  const changed = (await dumped(path)).filter(({ kind }) => kind === "block");
   assert.deepEqual(
-    blocks.map(({ fields }) => fields["state"]),
-    ["done", "done", "done", "torn", "left over"],
+    changed.map(({ fields }) => fields["state"]),
+    [...blocks.slice(0, -1).map(() => "done"), "torn", "left over"],
   );
   fs.rmSync(directory, { recursive: true });
 });

@@ -21,7 +21,7 @@ export interface VerifyNote {
 
 export interface VerifyProgress {
   readonly file: string;
-  /** Of the whole run; the total is an estimate while a writer is at work. */
+  /** Of the whole run; the total is what segments hold, so more when the journal holds something too. */
   readonly bytes: number;
   readonly bytesTotal: number;
 }

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type VerifyReport, verifyDirectory } from "../format.js";
+import { dumpFile, type VerifyReport, verifyDirectory } from "../format.js";
 import { openLog } from "../index.js";
 import { batchField, crc32c } from "../record/index.js";
 
@@ -161,20 +161,27 @@ test("a checkpoint that is missing beside data is damage", () =>
     assert.deepEqual(brief(await verifyDirectory(directory)), ["checkpoint 0 CORRUPT_CHECKPOINT"]);
   }));
 
+/** Positions of the blocks in the only journal file that has some. */
+async function blocksOf(directory: string): Promise<{ path: string; positions: number[] }> {
+  const path = `${directory}/journal/${fs.readdirSync(`${directory}/journal`)[0]}`;
+  const positions: number[] = [];
+  for await (const { kind, position } of dumpFile(path)) if (kind === "block") positions.push(position);
+  return { path, positions };
+}
+
 test("a journal block that later blocks know to be synced is damage when it does not read back", () =>
   withKilled(async (directory) => {
-    const [name] = fs.readdirSync(`${directory}/journal`);
-    // Block 1 makes the partition, block 2 the topic, from block 3 on there are records.
-    flip(`${directory}/journal/${name}`, 2 * 4096 + 100);
-    assert.deepEqual(brief(await verifyDirectory(directory)), [
-      `journal/${name} ${2 * 4096} CORRUPT_JOURNAL`,
-    ]);
+    const { path, positions } = await blocksOf(directory);
+    const position = positions.at(-4) as number;
+    flip(path, position + 100);
+    const where = path.slice(directory.length + 1);
+    assert.deepEqual(brief(await verifyDirectory(directory)), [`${where} ${position} CORRUPT_JOURNAL`]);
   }));
 
 test("a torn last journal block is the end of the log and no damage", () =>
   withKilled(async (directory) => {
-    const [name] = fs.readdirSync(`${directory}/journal`);
-    flip(`${directory}/journal/${name}`, 6 * 4096 + 100);
+    const { path, positions } = await blocksOf(directory);
+    flip(path, (positions.at(-1) as number) + 100);
     const report = await verifyDirectory(directory);
     assert.deepEqual(report.damages, []);
     assert.equal(report.records, 4);

@@ -36,8 +36,10 @@ export class PartitionLog {
   readonly tail: Tail = new Tail();
   config: PartitionConfig;
   deleted = false;
-  /** Whether its directory holds nothing but what belongs there. */
-  isTidy = false;
+  /** Whether its directory holds files that are not of its segments. */
+  leftovers: "none" | "possible" | "certain" = "possible";
+  /** A checkpoint is writing to it: its files are to be left alone. */
+  isBusy = false;
   readonly #fs: FileSystem;
   readonly #cache: FileCache;
   #logStartOffset: number;
@@ -46,6 +48,7 @@ export class PartitionLog {
   #logEndOffset: number;
   #segments: readonly Segment[];
   #leaderEpochs: (readonly [number, number])[];
+  #tidying: Promise<void> | undefined;
   readonly #watchers = new Watchers<number>();
 
   constructor(fs: FileSystem, cache: FileCache, topicsDirectory: string, state: PartitionState) {
@@ -193,22 +196,18 @@ export class PartitionLog {
     return undefined;
   }
 
-  /** Raises the log start offset. Answers the bytes that left the tail and the segments that nobody needs now. */
-  startAt(offset: number): { tailBytes: number; segments: readonly Segment[] } {
-    if (offset <= this.#logStartOffset) return { tailBytes: 0, segments: [] };
+  /** Raises the log start offset. Answers the bytes that left the tail. */
+  startAt(offset: number): number {
+    if (offset <= this.#logStartOffset) return 0;
     assert(offset <= this.#logEndOffset, `${this.directory}: records beyond the end cannot be deleted`);
     this.#logStartOffset = offset;
     const tailBytes = this.tail.dropBefore(offset);
-    const segments = this.#segments.filter((segment) => segment.state.nextOffset <= offset);
-    this.#segments = this.#segments.filter((segment) => segment.state.nextOffset > offset);
-    const kept = Math.min(offset, this.#segments[0]?.state.baseOffset ?? offset);
-    const epochs = this.#leaderEpochs;
-    this.#leaderEpochs = epochs.filter((_, index) => (epochs[index + 1]?.[1] ?? Number.POSITIVE_INFINITY) > kept);
+    this.#keepSegments(this.#segments);
     this.#recoveryPoint = Math.max(
       this.#recoveryPoint,
       Math.min(offset, this.tail.first?.baseOffset ?? offset),
     );
-    return { tailBytes, segments };
+    return tailBytes;
   }
 
   /** The offset that retention would make the log's start: whole segments go, and once none is left, tail batches. */
@@ -238,9 +237,11 @@ export class PartitionLog {
 
   /** The checkpoint put all before `recoveryPoint` into these segments. Answers the bytes that left the tail. */
   checkpointed(recoveryPoint: number, segments: readonly Segment[]): number {
-    const start = this.#logStartOffset;
-    this.#segments = segments.filter((segment) => segment.state.nextOffset > start);
+    this.#keepSegments(segments);
     this.#recoveryPoint = Math.max(this.#recoveryPoint, recoveryPoint);
+    const kept = this.#segments[0]?.state.baseOffset ?? this.#recoveryPoint;
+    const epochs = this.#leaderEpochs;
+    this.#leaderEpochs = epochs.filter((_, index) => (epochs[index + 1]?.[1] ?? Number.POSITIVE_INFINITY) > kept);
     return this.tail.dropBefore(recoveryPoint);
   }
 
@@ -258,30 +259,30 @@ export class PartitionLog {
     return freed;
   }
 
-  /** Removes segment files that are not of its segments: left by an interrupted checkpoint or removal. */
-  async tidy(): Promise<void> {
-    if (this.isTidy) return;
-    const known = new Set(this.#segments.flatMap((segment) => segment.paths));
-    for (const name of (await this.#fs.list(this.directory)) ?? []) {
-      const path = `${this.directory}/${name}`;
-      if (/^\d{20}\.(log|index|timeindex)$/.test(name) && !known.has(path)) await this.#fs.remove(path);
-    }
-    this.isTidy = true;
+  /**
+   * Removes the files that are not of its segments: of records that were deleted, or left by a checkpoint that did not
+   * end. Of a deleted partition that is everything.
+   */
+  tidy(): Promise<void> {
+    // Once at a time: what a checkpoint writes afterwards must not look like leftovers.
+    this.#tidying ??= this.#tidy().finally(() => {
+      this.#tidying = undefined;
+    });
+    return this.#tidying;
   }
 
-  async removeSegments(segments: readonly Segment[]): Promise<void> {
-    for (const path of segments.flatMap((segment) => segment.paths)) {
+  async #tidy(): Promise<void> {
+    const known = new Set(this.deleted ? [] : this.#segments.flatMap((segment) => segment.paths));
+    const names = (await this.#fs.list(this.directory)) ?? [];
+    const segmentFiles = names.filter((name) => /^\d{20}\.(log|index|timeindex)$/.test(name));
+    const paths = segmentFiles.map((name) => `${this.directory}/${name}`).filter((path) => !known.has(path));
+    for (const path of paths) {
       await this.#cache.forget(path);
       await this.#fs.remove(path);
     }
-    if (segments.length > 0) await this.#fs.syncDirectory(this.directory);
-  }
-
-  /** Lets go of everything and removes the files. */
-  async remove(): Promise<void> {
-    this.end();
-    for (const path of this.#segments.flatMap((segment) => segment.paths)) await this.#cache.forget(path);
-    await this.#fs.removeDirectory(this.directory);
+    if (this.deleted) await this.#fs.removeDirectory(this.directory);
+    else if (paths.length > 0) await this.#fs.syncDirectory(this.directory);
+    this.leftovers = "none";
   }
 
   /** Nothing more will come: wakes all who wait. */
@@ -292,6 +293,12 @@ export class PartitionLog {
 
   gone(): LogError {
     return new LogError("TOPIC_NOT_FOUND", `the topic "${this.name.topic}" was deleted`);
+  }
+
+  /** Those of the segments that hold something from the log start offset on. */
+  #keepSegments(segments: readonly Segment[]): void {
+    this.#segments = segments.filter((segment) => segment.state.nextOffset > this.#logStartOffset);
+    if (this.#segments.length < segments.length) this.leftovers = "certain";
   }
 
   /** The segment that holds the offset, or the next one if it lies in a gap; undefined: look into the tail. */

@@ -120,7 +120,7 @@ export class Simulation {
   }
 }
 
-/** Settles when the engine has done all that it can do without the disk or the clock. */
-export function quiet(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** Settles when the engine has done all that it can do without the disk or the clock: its own immediates included. */
+export async function quiet(): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

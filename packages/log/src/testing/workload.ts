@@ -35,7 +35,9 @@ export async function runHistory(seed: number, options: HistoryOptions = {}): Pr
   try {
     return await history.run();
   } catch (error) {
-    throw new Violation(`seed ${seed}: ${(error as Error).message}`, { cause: error });
+    const { message } = error as Error;
+    const waiting = message.includes("hang") ? `; waiting: ${history.waiting}` : "";
+    throw new Violation(`seed ${seed}: ${message}${waiting}`, { cause: error });
   }
 }
 
@@ -46,7 +48,8 @@ class History {
   readonly #options: HistoryOptions;
   readonly #settings: Partial<LogOptions>;
   #log!: Log;
-  #outstanding = 0;
+  /** Calls that have not settled. */
+  #underway = new Set<{ what: string }>();
   #entries = 0;
   #names = 0;
   /** When a full disk has space again. */
@@ -60,6 +63,10 @@ class History {
     this.#random = this.#simulation.random.fork();
     this.#options = options;
     this.#settings = randomSettings(this.#random);
+  }
+
+  get waiting(): string {
+    return [...this.#underway].map(({ what }) => what).join(", ");
   }
 
   async run(): Promise<HistoryResult> {
@@ -112,7 +119,7 @@ class History {
   async #live(): Promise<void> {
     const { disk } = this.#simulation;
     this.#ending = "closed";
-    this.#outstanding = 0;
+    this.#underway = new Set();
     const calls = this.#random.pick([10, 40, 40, 120]);
     if (this.#random.chance(0.8))
       this.#simulation.crashAfter(this.#random.below(calls * this.#random.pick([1, 3])), this.#crashKind());
@@ -150,14 +157,14 @@ class History {
       await quiet();
       if (this.#simulation.clock.elapsedMs() > this.#spaceAtMs) this.#simulation.disk.freeBytes = Number.POSITIVE_INFINITY;
       if (this.#trouble !== undefined) throw this.#trouble;
-      if (this.#outstanding === 0) mustWait = false;
-      const mayCall = left > 0 && !mustWait && this.#outstanding < outstandingMax && !this.#oracle.isFailed;
-      if (mayCall && (this.#outstanding === 0 || this.#random.chance(0.3))) {
+      if (this.#underway.size === 0) mustWait = false;
+      const mayCall = left > 0 && !mustWait && this.#underway.size < outstandingMax && !this.#oracle.isFailed;
+      if (mayCall && (this.#underway.size === 0 || this.#random.chance(0.3))) {
         left--;
         this.#simulation.touch();
         mustWait = this.#random.chance(0.1);
         this.#randomCall();
-      } else if (this.#outstanding === 0) return;
+      } else if (this.#underway.size === 0) return;
       else this.#simulation.step();
     }
   }
@@ -169,11 +176,11 @@ class History {
     else {
       const model = this.#random.pick(models);
       if (dice < 6) this.#deleteTopic(model);
-      else if (dice < 14) this.#do(this.#deleteRecords(model), model);
-      else if (dice < 19) this.#do(this.#sync());
-      else if (dice < 26) this.#do(this.#read(model), model);
+      else if (dice < 14) this.#do("deleteRecords", this.#deleteRecords(model), model);
+      else if (dice < 19) this.#do("sync", this.#sync());
+      else if (dice < 26) this.#do("read", this.#read(model), model);
       else if (dice < 27) this.#fillDisk();
-      else if (dice < 28) this.#do(this.#log.stats());
+      else if (dice < 28) this.#do("stats", this.#log.stats());
       else for (let count = this.#random.pick([1, 1, 1, 3, 12]); count > 0; count--) this.#append(model);
     }
   }
@@ -205,7 +212,7 @@ class History {
         throw error;
       },
     );
-    this.#do(done, model, ["JOURNAL_FAILED", "RECORD_TOO_LARGE"]);
+    this.#do(`append ${key} to ${model.name}`, done, model, ["JOURNAL_FAILED", "RECORD_TOO_LARGE"]);
   }
 
   #createTopic(): void {
@@ -225,7 +232,7 @@ class History {
       model.topic = topic;
       model.state = "alive";
     });
-    this.#do(made);
+    this.#do(`create ${name}`, made);
   }
 
   #deleteTopic(model: TopicModel): void {
@@ -233,7 +240,7 @@ class History {
     const deleted = this.#log.deleteTopic(model.name).then(() => {
       model.state = "gone";
     });
-    this.#do(deleted, model);
+    this.#do(`delete ${model.name}`, deleted, model);
   }
 
   async #deleteRecords(model: TopicModel): Promise<void> {
@@ -282,24 +289,24 @@ class History {
       await this.#read(model);
       this.#append(model);
     }
-    while (this.#outstanding > 0) await quiet();
+    while (this.#underway.size > 0) await quiet();
     if (this.#trouble !== undefined) throw this.#trouble;
   }
 
   /** Follows a call to its end. What it may be refused with depends on what was done to it. */
-  #do(call: Promise<unknown>, model?: TopicModel, allowed?: readonly string[]): void {
+  #do(what: string, call: Promise<unknown>, model?: TopicModel, allowed?: readonly string[]): void {
     const { disk } = this.#simulation;
-    this.#outstanding++;
-    const generation = disk.generation;
+    const underway = { what };
+    this.#underway.add(underway);
     const ended = (): void => {
-      if (generation === disk.generation) this.#outstanding--;
+      this.#underway.delete(underway);
     };
     call.then(ended, (error: unknown) => {
       ended();
       const code = error instanceof LogError ? error.code : undefined;
       const isHit = disk.hits.length > 0;
       const wasDeleted = model?.state === "deleting" || model?.state === "gone";
-      if (code === "JOURNAL_FAILED" && disk.hits.some(({ path }) => path.endsWith(".journal"))) this.#oracle.isFailed = true;
+      if (code === "JOURNAL_FAILED" && disk.hits.some(({ path }) => path.includes("/journal/"))) this.#oracle.isFailed = true;
       else if ((code === "TOPIC_NOT_FOUND" || code === "PARTITION_NOT_FOUND") && wasDeleted) return;
       else if (code === "RECORD_TOO_LARGE" && allowed?.includes(code)) return;
       else if (code === undefined || !isHit || (allowed !== undefined && !allowed.includes(code)))
@@ -337,8 +344,8 @@ function randomFault(random: Random): Fault {
   const skip = random.below(30);
   const times = random.chance(0.7) ? 1 : random.pick([2, 1000]);
   const kind = random.below(5);
-  if (kind === 0) return { code: "EIO", verbs: ["write"], path: /\.journal$/, skip, times };
-  if (kind === 1) return { code: "EIO", verbs: ["sync"], path: /\.journal$/, skip, times };
+  if (kind === 0) return { code: "EIO", verbs: ["write"], path: /\.journal/, skip, times };
+  if (kind === 1) return { code: "EIO", verbs: ["sync"], path: /\.journal/, skip, times };
   if (kind === 2) return { code: "EIO", verbs: ["write", "sync"], path: /topics/, skip: skip >> 1, times: 1 };
   if (kind === 3) return { code: "EMFILE", verbs: ["open", "create"], path: /topics/, skip: skip >> 1, times: 1 };
   return { code: "EIO", verbs: ["write", "sync", "rename", "syncDirectory"], path: /checkpoint|log$|topics/, skip: skip >> 2, times: 1 };

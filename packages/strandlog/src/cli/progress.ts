@@ -18,7 +18,7 @@ export function showProgress(): Progress {
       const now = performance.now();
       if (now - shownMs < everyMs) return;
       shownMs = now;
-      stderr.write(`\r\x1b[K${text().slice(0, stderr.columns - 1)}`);
+      stderr.write(`\r\x1b[K${text().slice(0, (stderr.columns || 80) - 1)}`);
     },
     clear() {
       if (shownMs > 0) stderr.write("\r\x1b[K");

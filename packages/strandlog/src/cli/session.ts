@@ -31,14 +31,18 @@ export async function openForReading(directory: string): Promise<Log> {
   return openLog(directory, { readOnly: true });
 }
 
-/** Says why appends wait, a full disk above all; the engine tries again by itself. Once for each reason. */
+const troubleEveryMs = 10_000;
+
+/** Says why appends wait, a full disk above all; the engine tries again by itself. Now and then, not each time. */
 function tellTrouble(): void {
-  let told = "";
+  const toldMs = new Map<string, number>();
   subscribe("strandlog:trouble", (message) => {
     const { where, error } = message as { where: string; error: Error };
-    if (where === "journal" || error.message === told) return; // A failed journal fails the appends.
-    told = error.message;
-    process.stderr.write(`strandlog: ${where}: ${told}; trying again\n`);
+    const now = performance.now();
+    if (where === "journal") return; // A failed journal fails the appends, and that is told.
+    if (now - (toldMs.get(where) ?? Number.NEGATIVE_INFINITY) < troubleEveryMs) return;
+    toldMs.set(where, now);
+    process.stderr.write(`strandlog: ${where}: ${error.message}; appends may wait, trying again\n`);
   });
 }
 

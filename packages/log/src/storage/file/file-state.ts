@@ -19,9 +19,9 @@ export class FileState {
   readonly metadata: Map<string, MetadataEntry> = new Map();
   nextPartitionNumber: number;
   tailBytes = 0;
-  /** Files that nobody needs any more; removed before the next checkpoint file is written. */
-  removals: (() => Promise<void>)[] = [];
-  #removing: Promise<void> = Promise.resolve();
+  /** Those with files that nobody needs any more; they go before the next checkpoint file is written. */
+  readonly untidy: Set<PartitionLog> = new Set();
+  #tidying: Promise<void> = Promise.resolve();
   readonly #fs: FileSystem;
   readonly #cache: FileCache;
   readonly #topicsDirectory: string;
@@ -52,6 +52,7 @@ export class FileState {
 
   /** Bytes left a partition's tail: they are in segments, or deleted. */
   released(partition: PartitionLog, bytes: number): void {
+    if (partition.leftovers === "certain") this.untidy.add(partition);
     if (partition.deleted) return; // Its bytes went with it.
     this.tailBytes -= bytes;
     if (partition.tail.count === 0) this.dirty.delete(partition);
@@ -73,16 +74,7 @@ export class FileState {
       case "deleteRecords": {
         const partition = this.byNumber.get(entry.number);
         if (partition === undefined) return;
-        const { tailBytes, segments } = partition.startAt(entry.before);
-        this.released(partition, tailBytes);
-        if (segments.length > 0) {
-          this.removals.push(() =>
-            // The checkpointer may have appended to the last of them since.
-            partition.deleted
-              ? Promise.resolve()
-              : partition.removeSegments(segments.filter((segment) => !partition.segments.includes(segment))),
-          );
-        }
+        this.released(partition, partition.startAt(entry.before));
         return;
       }
       case "metadata":
@@ -117,15 +109,16 @@ export class FileState {
     this.released(partition, partition.tail.dropBefore(partition.logStartOffset));
   }
 
-  /** Settles when everything is removed that was to be removed when it was called. */
-  removeFiles(): Promise<void> {
-    const turn = this.#removing.then(async () => {
-      for (let next = this.removals[0]; next !== undefined; next = this.removals[0]) {
-        await next();
-        this.removals.shift();
+  /** Removes the files that nobody needs, but of partitions that a checkpoint is writing to: they come later. */
+  tidy(): Promise<void> {
+    const turn = this.#tidying.then(async () => {
+      for (const partition of this.untidy) {
+        if (partition.isBusy) continue;
+        await partition.tidy();
+        this.untidy.delete(partition);
       }
     });
-    this.#removing = turn.catch(() => undefined);
+    this.#tidying = turn.catch(() => undefined);
     return turn;
   }
 
@@ -157,7 +150,7 @@ export class FileState {
     this.dirty.delete(partition);
     this.tailBytes -= partition.tail.bytes;
     partition.end();
-    this.removals.push(() => partition.remove());
+    this.untidy.add(partition);
   }
 }
 

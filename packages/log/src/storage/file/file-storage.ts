@@ -157,7 +157,7 @@ export class FileStorage implements LogStorage, JournalObserver {
     await this.#control(numbers.length === 0 ? [] : [{ type: "deletePartitions", numbers }], metadata);
     // A partition of the same name may follow at once: the directory has to be gone by then.
     await this.#checkpointer.whenIdle();
-    await this.#state.removeFiles();
+    await this.#state.tidy();
   }
 
   async deleteRecords(id: string, before: number): Promise<void> {
@@ -170,9 +170,7 @@ export class FileStorage implements LogStorage, JournalObserver {
       });
     }
     await this.#control([{ type: "deleteRecords", number: partition.number, before }], []);
-    // A checkpoint may be at work on some of the files: then it removes them at its end.
-    if (this.#checkpointer.isRunning) this.#checkpointer.request();
-    else await this.#state.removeFiles();
+    await this.#state.tidy();
   }
 
   async retain(id: string, limits: { timestampMin?: number; bytesMax?: number }): Promise<void> {
@@ -332,7 +330,7 @@ export class FileStorage implements LogStorage, JournalObserver {
   }
 
   async #save(journalStart: number): Promise<void> {
-    await this.#state.removeFiles();
+    await this.#state.tidy();
     await writeCheckpoint(this.#parts.fs, this.#parts.directory, this.#checkpointState(journalStart));
   }
 

@@ -200,7 +200,7 @@ export class ReadOnlyStorage implements LogStorage {
               if (entry.type === "metadata") this.metadata.changed(entry.key);
             }
           }
-          this.#state.removals = [];
+          this.#state.untidy.clear(); // The writer's business.
         }
         if (!(await this.#fellBehind())) {
           if (isNew) await scan.checkEnd();
