@@ -1,5 +1,4 @@
 // A partition as users see it: reading, and deleting its head. Appending goes through the topic.
-import { LogError } from "../errors.js";
 import { checkInteger } from "../options.js";
 import { batchLengthAt, type LogRecord, RecordBatch } from "../record/index.js";
 import type { LogStorage, PartitionDescription } from "../storage/contracts.js";
@@ -74,7 +73,7 @@ export class Partition {
   }
 
   get #storage(): LogStorage {
-    if (this.#source.isClosed()) throw new LogError("CLOSED", "the log is closed");
+    this.#source.check();
     return this.#source.storage;
   }
 }

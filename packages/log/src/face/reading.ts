@@ -29,10 +29,12 @@ export interface ReadSource {
   readonly partition: number;
   /** Sees to it that what is acknowledged is visible. */
   settle(): Promise<void>;
-  isClosed(): boolean;
+  /** Throws if the log was closed or the topic deleted. */
+  check(): void;
 }
 
 export async function resolvePosition(source: ReadSource, position: Position): Promise<number> {
+  source.check();
   if (position instanceof Date && Number.isNaN(position.getTime())) {
     throw new LogError("INVALID_ARGUMENT", "an invalid Date is not a position");
   }
@@ -110,7 +112,7 @@ export class BatchReader {
     const { follow = false, signal } = this.#options;
     for (;;) {
       signal?.throwIfAborted();
-      if (this.#source.isClosed()) throw new LogError("CLOSED", "the log was closed while it was being read");
+      this.#source.check();
       if (this.#next < 0) await this.#begin();
       if (this.#next >= this.#until) return false;
       const result = await (this.#ahead ?? storage.read(id, this.#next, chunkBytes));

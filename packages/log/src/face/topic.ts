@@ -28,6 +28,7 @@ export interface TopicDescription {
 }
 
 const durabilities: ReadonlySet<unknown> = new Set(["memory", "os", "disk"] satisfies Durability[]);
+const appendOptionNames: ReadonlySet<string> = new Set(["durability", "wait", "signal"] satisfies (keyof AppendOptions)[]);
 const keyScratch = Buffer.allocUnsafeSlow(1024);
 
 export class Topic implements AppendTarget {
@@ -109,6 +110,7 @@ export class Topic implements AppendTarget {
   }
 
   async describe(): Promise<TopicDescription> {
+    this.#check();
     const partitions = await Promise.all(
       this.#partitions.map(async (partition) => ({
         partition: partition.number,
@@ -120,6 +122,7 @@ export class Topic implements AppendTarget {
 
   /** Changes settings; they are stored with the topic. `partitions` may only grow. */
   async alter(changes: Partial<TopicConfig>): Promise<TopicConfig> {
+    this.#check();
     return this.#host.alterTopic(this.name, changes);
   }
 
@@ -136,7 +139,7 @@ export class Topic implements AppendTarget {
         id: name.id,
         partition: name.partition,
         settle: () => this.#settle(forming),
-        isClosed: () => this.#host.isClosed(),
+        check: () => this.#check(),
       };
       this.#forming.push(forming);
       this.#sources.push(source);
@@ -168,9 +171,19 @@ export class Topic implements AppendTarget {
     return this.#forming[index] as FormingPartition;
   }
 
-  #refusal(record: RecordInput, options: AppendOptions): LogError | undefined {
+  #check(): void {
+    const gone = this.#goneError();
+    if (gone !== undefined) throw gone;
+  }
+
+  #goneError(): LogError | undefined {
     if (this.#host.isClosed()) return new LogError("CLOSED", "the log is closed");
-    if (this.#isDeleted) return deletedError(this.name);
+    return this.#isDeleted ? deletedError(this.name) : undefined;
+  }
+
+  #refusal(record: RecordInput, options: AppendOptions): LogError | undefined {
+    const gone = this.#goneError();
+    if (gone !== undefined) return gone;
     if (this.#host.storage.manifest.readOnly) {
       return new LogError("READ_ONLY", "the log was opened read-only: open it without readOnly to append");
     }
@@ -186,8 +199,11 @@ export class Topic implements AppendTarget {
       const message = `the topic "${this.name}" has partitions 0 to ${this.#forming.length - 1}, not ${partition}`;
       return new LogError("PARTITION_NOT_FOUND", message, { details: { topic: this.name, partition } });
     }
-    if (headers !== undefined && !Object.values(headers).every(isBytes)) {
-      return invalid("a header's value must be a Uint8Array, a string or null");
+    if (headers !== undefined && !isHeaders(headers)) {
+      return invalid("headers are a plain object whose values are a Uint8Array, a string or null");
+    }
+    for (const name in options) {
+      if (!appendOptionNames.has(name)) return invalid(`unknown option "${name}"; known are durability, wait, signal`);
     }
     if (options.durability !== undefined && !durabilities.has(options.durability)) {
       return invalid(`"${options.durability}" is not a durability: disk, os or memory`);
@@ -216,7 +232,7 @@ export class Topic implements AppendTarget {
     for (const watch of watches) watch.catch(() => undefined);
     try {
       await Promise.race(watches);
-      if (this.#host.isClosed()) throw new LogError("CLOSED", "the log was closed while it was being read");
+      this.#check();
     } finally {
       done.abort();
     }
@@ -235,6 +251,12 @@ function deletedError(name: string): LogError {
 
 function isBytes(value: unknown): value is Bytes | null {
   return value === null || typeof value === "string" || value instanceof Uint8Array;
+}
+
+function isHeaders(headers: unknown): boolean {
+  if (typeof headers !== "object" || headers === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(headers);
+  return (prototype === Object.prototype || prototype === null) && Object.values(headers).every(isBytes);
 }
 
 function keyBytes(key: Bytes): Uint8Array {

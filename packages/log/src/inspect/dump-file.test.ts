@@ -52,8 +52,9 @@ test("damage in a .log is one line among the others", () =>
     assert.match(lines[7]?.text ?? "", /100 bytes that are zeros/);
   }));
 
-test("indexes show offsets and positions, and say when an entry is out of order or cut short", async () => {
+test("indexes show offsets and positions, and say when an entry is out of order or cut short", async (t) => {
   const directory = fs.mkdtempSync(join(tmpdir(), "strandlog-dump-"));
+  t.after(() => fs.rmSync(directory, { recursive: true }));
   const entries = Buffer.alloc(20);
   entries.writeInt32BE(5, 0);
   entries.writeInt32BE(4100, 4);
@@ -67,12 +68,15 @@ test("indexes show offsets and positions, and say when an entry is out of order 
   const times = `${directory}/00000000000000000100.timeindex`;
   fs.writeFileSync(times, Buffer.alloc(12));
   assert.deepEqual(kinds(await dumped(times)), ["time", "file"]);
-  fs.rmSync(directory, { recursive: true });
 });
 
-test("a journal shows blocks with their entries, and which of them still count", async () => {
+test("a journal shows blocks with their entries, and which of them still count", async (t) => {
   const directory = fs.mkdtempSync(join(tmpdir(), "strandlog-dump-"));
   const log = await openLog(directory);
+  t.after(async () => {
+    await log.close();
+    fs.rmSync(directory, { recursive: true });
+  });
   const topic = await log.topic("sample");
   await topic.append({ value: "one" });
   await topic.append({ value: "two" });
@@ -97,7 +101,6 @@ test("a journal shows blocks with their entries, and which of them still count",
     changed.map(({ fields }) => fields["state"]),
     [...blocks.slice(0, -1).map(() => "done"), "torn", "left over"],
   );
-  fs.rmSync(directory, { recursive: true });
 });
 
 test("the text files show their content, and what is wrong with it", () =>

@@ -98,7 +98,12 @@ test("a value of more than 64 bits is refused", () => {
 
 test("a value beyond 2^53 is refused as such", () => {
   // 2^53, −2^53, and the bounds of 64 bits.
-  for (const hex of ["8080808080808020", "ffffffffffffff1f", "feffffffffffffffff01", "ffffffffffffffffff01"]) {
+  for (const hex of [
+    "8080808080808020",
+    "ffffffffffffff1f",
+    "feffffffffffffffff01",
+    "ffffffffffffffffff01",
+  ]) {
     assert.throws(() => reader(hex).nextLong(), withCode("NUMBER_TOO_LARGE"), hex);
   }
 });
