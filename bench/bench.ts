@@ -36,10 +36,20 @@ try {
 
 const report = chosen.map(({ name, unit, against }) => {
   const rounds = measured.get(name) ?? [];
-  const sorted = (pick: (measurement: Measurement) => number): number[] => rounds.map(pick).sort((a, b) => a - b);
+  const sorted = (pick: (measurement: Measurement) => number): number[] =>
+    rounds.map(pick).sort((a, b) => a - b);
   const own = sorted(({ value }) => value);
   const ratio = median(sorted(({ value, raw }) => value / raw));
-  return { name, unit, against, median: median(own), least: own[0] ?? 0, most: own.at(-1) ?? 0, raw: median(sorted(({ raw }) => raw)), ratio };
+  return {
+    name,
+    unit,
+    against,
+    median: median(own),
+    least: own[0] ?? 0,
+    most: own.at(-1) ?? 0,
+    raw: median(sorted(({ raw }) => raw)),
+    ratio,
+  };
 });
 for (const row of report) {
   const range = `[${figure(row.least)} … ${figure(row.most)}]`;
@@ -47,7 +57,10 @@ for (const row of report) {
   process.stdout.write(`  raw disk ${figure(row.raw)} (${row.against}), ratio ${row.ratio.toFixed(2)}\n`);
 }
 if (options.json !== undefined) {
-  writeFileSync(options.json, `${JSON.stringify({ machine, date: new Date().toISOString(), options, report }, null, 2)}\n`);
+  writeFileSync(
+    options.json,
+    `${JSON.stringify({ machine, date: new Date().toISOString(), options, report }, null, 2)}\n`,
+  );
 }
 
 function median(sorted: readonly number[]): number {

@@ -64,7 +64,8 @@ export function readMegabytesPerSecond(paths: readonly string[]): number {
   const started = performance.now();
   for (const path of paths) {
     const descriptor = openSync(path, "r");
-    for (let count = readSync(descriptor, chunk); count > 0; count = readSync(descriptor, chunk)) bytes += count;
+    for (let count = readSync(descriptor, chunk); count > 0; count = readSync(descriptor, chunk))
+      bytes += count;
     closeSync(descriptor);
   }
   return bytes / 1000 / (performance.now() - started);

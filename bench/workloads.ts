@@ -65,7 +65,8 @@ function durableAppends(inFlight: number): Workload {
         const value1 = (count / (performance.now() - started)) * 1000;
         const after = (await log.stats()).storage;
         const blocks = after.journalBlocks - before.journalBlocks;
-        const blockBytes = Math.round((after.journalBlockBytes - before.journalBlockBytes) / blocks / 4096) * 4096;
+        const blockBytes =
+          Math.round((after.journalBlockBytes - before.journalBlockBytes) / blocks / 4096) * 4096;
         const file = new RawFile(`${directory}.raw`, 64 * mebibyte);
         const rawBlocks = await file.syncedWritesPerSecond(Math.max(blockBytes, 4096), seconds / 2);
         file.close();
@@ -142,7 +143,11 @@ async function withSegments(
     const paths = readdirSync(`${directory}/topics/bench-0`).filter((name) => name.endsWith(".log"));
     const again = await openLog(directory);
     try {
-      return await action(await again.topic("bench"), paths.map((name) => `${directory}/topics/bench-0/${name}`), count);
+      return await action(
+        await again.topic("bench"),
+        paths.map((name) => `${directory}/topics/bench-0/${name}`),
+        count,
+      );
     } finally {
       await again.close();
     }

@@ -1,7 +1,15 @@
 // Runs every js and sh snippet of the README, in order, in an empty directory, and checks that links in the docs lead somewhere.
 // The two `npm ci` lines are what .ci/run does itself.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "..");
@@ -36,7 +44,14 @@ try {
   rmSync(directory, { recursive: true, force: true });
 }
 
-const pages = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", ...pagesBelow("docs"), ...pagesBelow("bench")];
+const pages = [
+  "README.md",
+  "ARCHITECTURE.md",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  ...pagesBelow("docs"),
+  ...pagesBelow("bench"),
+];
 for (const page of pages) {
   for (const [, link] of readFileSync(join(root, page), "utf8").matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
     if (/^[a-z]+:/.test(link)) continue;
@@ -51,5 +66,7 @@ process.exitCode = failed === 0 ? 0 : 1;
 
 function pagesBelow(folder) {
   const found = readdirSync(join(root, folder), { recursive: true });
-  return found.filter((name) => name.endsWith(".md") && !name.includes("node_modules")).map((name) => join(folder, name));
+  return found
+    .filter((name) => name.endsWith(".md") && !name.includes("node_modules"))
+    .map((name) => join(folder, name));
 }

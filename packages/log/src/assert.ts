@@ -1,5 +1,5 @@
 /** A broken invariant: a fault in Strandlog itself. Asserts run in production; what fails one stops writing. */
-export class InvariantError extends Error {
+class InvariantError extends Error {
   override readonly name = "InvariantError";
 }
 

@@ -7,4 +7,4 @@ export {
   readCheckpoint,
   writeCheckpoint,
 } from "./checkpoint-file.js";
-export { Checkpointer, type CheckpointSource } from "./checkpointer.js";
+export { Checkpointer } from "./checkpointer.js";

@@ -48,7 +48,14 @@ export class PartitionCheckpoint {
       const active = this.#segments.at(-1);
       if (
         active === undefined ||
-        this.#mustRoll(active, pending, firstPending, batch.nextOffset, batch.maxTimestamp, batch.bytes.length)
+        this.#mustRoll(
+          active,
+          pending,
+          firstPending,
+          batch.nextOffset,
+          batch.maxTimestamp,
+          batch.bytes.length,
+        )
       ) {
         if (active !== undefined) await writeRun();
         await this.#roll(batch.baseOffset);
@@ -117,7 +124,9 @@ export class PartitionCheckpoint {
       this.#isNew = true;
       await this.#writeSmallFile("partition.metadata", `version: 0\ntopic_id: ${partition.name.topicId}`);
     } else this.#changed.set(last, await last.seal(this.#stateOf(last)));
-    this.#segments.push(new Segment(this.#cache, partition.directory, emptySegment(baseOffset), last === undefined));
+    this.#segments.push(
+      new Segment(this.#cache, partition.directory, emptySegment(baseOffset), last === undefined),
+    );
     this.#namesChanged = true;
   }
 

@@ -124,7 +124,8 @@ export class Appender {
 
   /** Settles when the storage has what forms in the partition now. */
   async handOver(partition: FormingPartition): Promise<void> {
-    const isUnderway = (): boolean => this.#atStorage.some(({ append }) => append.partitionId === partition.id);
+    const isUnderway = (): boolean =>
+      this.#atStorage.some(({ append }) => append.partitionId === partition.id);
     while (this.#failure === undefined && (!partition.isEmpty || isUnderway())) {
       this.#handOver();
       await this.#busy;

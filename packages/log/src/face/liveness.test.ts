@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { cpSync } from "node:fs";
 import { type TestContext, test } from "node:test";
+import { LogError } from "../errors.js";
 import {
   type DiskOperation,
   driverNames,
@@ -13,7 +14,6 @@ import {
   temporaryDirectory,
   valuesOf,
 } from "../test-support.js";
-import { LogError } from "../errors.js";
 import type { Log } from "./log.js";
 import type { Topic } from "./topic.js";
 

@@ -68,7 +68,10 @@ export class Log {
    */
   async topic(name: string, config: Partial<TopicConfig> = {}): Promise<Topic> {
     const checked = topicConfig(config);
-    const topic = await this.#exclusively(name, async () => (await this.#open(name)) ?? this.#make(name, checked));
+    const topic = await this.#exclusively(
+      name,
+      async () => (await this.#open(name)) ?? this.#make(name, checked),
+    );
     for (const [option, wanted] of Object.entries(config) as [keyof TopicConfig, unknown][]) {
       if (wanted === undefined || topic.config[option] === wanted) continue;
       const message = `the topic "${name}" exists with ${option} ${topic.config[option]}, not ${String(wanted)}: alter it`;
@@ -244,7 +247,10 @@ export class Log {
 
   #refuseReadOnly(): void {
     if (!this.#storage.manifest.readOnly) return;
-    throw new LogError("READ_ONLY", "the log was opened read-only: open it without readOnly to change topics");
+    throw new LogError(
+      "READ_ONLY",
+      "the log was opened read-only: open it without readOnly to change topics",
+    );
   }
 
   #refuseClosed(): void {

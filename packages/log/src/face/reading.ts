@@ -102,7 +102,10 @@ export class BatchReader {
     } catch (error) {
       if (!(error instanceof LogError) || error.code !== "PARTITION_NOT_FOUND") throw error;
       const { topic } = this.#source;
-      throw new LogError("TOPIC_NOT_FOUND", `the topic "${topic}" was deleted`, { cause: error, details: { topic } });
+      throw new LogError("TOPIC_NOT_FOUND", `the topic "${topic}" was deleted`, {
+        cause: error,
+        details: { topic },
+      });
     }
   }
 

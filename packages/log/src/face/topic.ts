@@ -28,7 +28,11 @@ export interface TopicDescription {
 }
 
 const durabilities: ReadonlySet<unknown> = new Set(["memory", "os", "disk"] satisfies Durability[]);
-const appendOptionNames: ReadonlySet<string> = new Set(["durability", "wait", "signal"] satisfies (keyof AppendOptions)[]);
+const appendOptionNames: ReadonlySet<string> = new Set([
+  "durability",
+  "wait",
+  "signal",
+] satisfies (keyof AppendOptions)[]);
 const keyScratch = Buffer.allocUnsafeSlow(1024);
 
 export class Topic implements AppendTarget {
@@ -95,7 +99,11 @@ export class Topic implements AppendTarget {
         // A reader that reached the end is followed by one that goes on from there; partitions may be added meanwhile.
         const isAdded = index >= initialCount && from === "latest";
         const start = readers[index]?.position ?? (isAdded ? "earliest" : (from ?? "earliest"));
-        const reader = new BatchReader(this.#sources[index] as ReadSource, { ...options, from: start, follow: false });
+        const reader = new BatchReader(this.#sources[index] as ReadSource, {
+          ...options,
+          from: start,
+          follow: false,
+        });
         readers[index] = reader;
         for (let batch = await reader.next(); batch !== undefined; batch = await reader.next()) {
           isProgress = true;
@@ -203,7 +211,8 @@ export class Topic implements AppendTarget {
       return invalid("headers are a plain object whose values are a Uint8Array, a string or null");
     }
     for (const name in options) {
-      if (!appendOptionNames.has(name)) return invalid(`unknown option "${name}"; known are durability, wait, signal`);
+      if (!appendOptionNames.has(name))
+        return invalid(`unknown option "${name}"; known are durability, wait, signal`);
     }
     if (options.durability !== undefined && !durabilities.has(options.durability)) {
       return invalid(`"${options.durability}" is not a durability: disk, os or memory`);

@@ -129,6 +129,7 @@ export class Journal {
   #running: Promise<void> | undefined;
   #making: Promise<void> | undefined;
   #growthError: unknown;
+  #growAgainMs = 0;
   #roomWaiters: (() => void)[] = [];
   #failure: LogError | undefined;
   /** Recovery may need more than bytesMax: what it writes anew must not overwrite what it comes from. */
@@ -226,19 +227,18 @@ export class Journal {
     const span = blockSpan(bytes) + this.#reserveBytes();
     const current = this.#live.at(-1);
     if (this.#hasBegun && current !== undefined && current.bytes - current.position >= span) return true;
-    return this.#free.some((file) => file.bytes >= span) || (this.#growthError === undefined && this.#mayGrow());
+    return (
+      this.#free.some((file) => file.bytes >= span) || (this.#growthError === undefined && this.#mayGrow())
+    );
   }
 
   /** Settles when a file was made or freed, or when it is time to try again to make one. Makes one if it may. */
   async roomChange(needed = 0): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     this.#grow(needed);
-    const timer =
-      this.#growthError === undefined
-        ? undefined
-        : this.#clock.startTimer(retryMs, () => this.#roomChanged(), true);
+    const timer = this.#clock.startTimer(retryMs, () => this.#roomChanged(), true);
     await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
-    timer?.cancel();
+    timer.cancel();
   }
 
   /** Frees every file whose blocks all come before `sequence`; what exceeds the limits is given back. */
@@ -247,7 +247,8 @@ export class Journal {
       const file = this.#live.shift() as JournalFile;
       file.position = 0;
       file.firstSequence = file.lastSequence = -1;
-      if (this.fileBytes + file.bytes > this.#options.bytesMax && this.#free.length > 0) await this.#remove(file);
+      if (this.fileBytes + file.bytes > this.#options.bytesMax && this.#free.length > 0)
+        await this.#remove(file);
       else this.#free.push(file);
     }
     this.#roomChanged();
@@ -465,25 +466,29 @@ export class Journal {
   /** Makes another file in the background, if the limits leave room for one. */
   #grow(needed = 0): void {
     if (this.#making !== undefined || this.#failure !== undefined) return;
+    if (this.#growthError !== undefined && this.#clock.elapsedMs() < this.#growAgainMs) return;
     if (needed === 0 && !this.#mayGrow()) return;
-    const wanted = this.#isRecovering ? Math.max(this.#options.firstFileBytes, needed) : Math.max(this.#wantedBytes(), needed);
+    const wanted = this.#isRecovering
+      ? Math.max(this.#options.firstFileBytes, needed)
+      : Math.max(this.#wantedBytes(), needed);
     const number = this.#nextNumber++;
     this.#making = this.#removeSmall(wanted)
       .then(() => makeJournalFile(this.#fs, this.#directory, number, wanted))
       .then(
         (file) => {
+          this.#making = undefined;
           this.#growthError = undefined;
           this.#free.push(file);
+          this.#roomChanged();
         },
+        // Nobody is woken: whoever waits for room looks again in a second, or when a file has been freed.
         (error: unknown) => {
+          this.#making = undefined;
           this.#growthError = error;
+          this.#growAgainMs = this.#clock.elapsedMs() + retryMs;
           this.#observer.cannotGrow(error);
         },
-      )
-      .finally(() => {
-        this.#making = undefined;
-        this.#roomChanged();
-      });
+      );
   }
 
   #roomChanged(): void {

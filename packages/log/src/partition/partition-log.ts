@@ -241,7 +241,9 @@ export class PartitionLog {
     this.#recoveryPoint = Math.max(this.#recoveryPoint, recoveryPoint);
     const kept = this.#segments[0]?.state.baseOffset ?? this.#recoveryPoint;
     const epochs = this.#leaderEpochs;
-    this.#leaderEpochs = epochs.filter((_, index) => (epochs[index + 1]?.[1] ?? Number.POSITIVE_INFINITY) > kept);
+    this.#leaderEpochs = epochs.filter(
+      (_, index) => (epochs[index + 1]?.[1] ?? Number.POSITIVE_INFINITY) > kept,
+    );
     return this.tail.dropBefore(recoveryPoint);
   }
 

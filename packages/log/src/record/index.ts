@@ -1,7 +1,7 @@
 // Bytes and records, both ways, without I/O. Everything else in the engine carries batches as opaque bytes.
 export { BatchBuilder, type Bytes, type HeadersInput, recordSizeMax } from "./batch-builder.js";
 export { batchField, batchHeaderBytes, readInt64, writeInt64 } from "./batch-format.js";
-export { type Compression, compressionFromId, compressionId, requireCompression } from "./compression.js";
+export { type Compression, requireCompression } from "./compression.js";
 export { crc32c } from "./crc32c.js";
 export { partitionForKey } from "./murmur2.js";
 export { batchLengthAt, type Header, LogRecord, placeBatch, RecordBatch } from "./record-batch.js";

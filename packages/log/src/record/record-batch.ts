@@ -15,7 +15,7 @@ import { crc32c } from "./crc32c.js";
 import { VarintReader } from "./varint.js";
 
 /** Decompressed records of one batch may not exceed this: a bound against bombs. */
-export const decompressedBytesMax: number = 256 * 1024 * 1024;
+const decompressedBytesMax: number = 256 * 1024 * 1024;
 
 export type Header = readonly [name: string, value: Buffer | null];
 

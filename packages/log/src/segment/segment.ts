@@ -300,7 +300,12 @@ export class Segment {
 
   #timeIndex(): Promise<Buffer> {
     const { timeIndexBytes, timeIndexCrc } = this.#state;
-    this.#times ??= this.#loadIndex(".timeindex", timeIndexBytes, timeIndexCrc, (writer) => writer.timeBytes).catch((error: unknown) => {
+    this.#times ??= this.#loadIndex(
+      ".timeindex",
+      timeIndexBytes,
+      timeIndexCrc,
+      (writer) => writer.timeBytes,
+    ).catch((error: unknown) => {
       this.#times = undefined;
       throw error;
     });

@@ -4,7 +4,7 @@ import type { FileSystem } from "../fs/index.js";
 import type { LogOptions } from "../open.js";
 import { Random } from "./random.js";
 import { SimulatedClock } from "./simulated-clock.js";
-import { type CrashKind, SimulatedDisk } from "./simulated-disk.js";
+import { type CrashKind, SimulatedDisk, type Verb } from "./simulated-disk.js";
 import { SimulatedFileSystem } from "./simulated-file-system.js";
 
 /** Thrown into whoever waits for a process that died. */
@@ -34,7 +34,7 @@ export class Simulation {
   /** Operations that changed the disk, since the beginning. */
   changes = 0;
   crashes = 0;
-  #crashAt = Number.POSITIVE_INFINITY;
+  #crashBefore: ((verb: Verb, path: string) => boolean) | undefined;
   #crashKind: CrashKind = "power";
   #busyMs = 0;
   #operations = 0;
@@ -53,18 +53,20 @@ export class Simulation {
     return { fileSystem: this.disguise?.(fileSystem) ?? fileSystem, clock: this.clock };
   }
 
-  /** Crashes when `changes` more operations would have changed the disk: at 0, before the next one. */
+  /** Crashes when `changes` more operations have changed the disk, before the next that would. */
   crashAfter(changes: number, kind: CrashKind): void {
-    this.#crashAt = this.changes + changes;
+    const end = this.changes + changes;
+    this.crashBefore(() => this.changes >= end, kind);
+  }
+
+  /** Crashes before the first operation of which `isIt` is true, among those that change the disk. */
+  crashBefore(isIt: (verb: Verb, path: string) => boolean, kind: CrashKind): void {
+    this.#crashBefore = isIt;
     this.#crashKind = kind;
   }
 
-  get isCrashArmed(): boolean {
-    return this.#crashAt < Number.POSITIVE_INFINITY;
-  }
-
   disarm(): void {
-    this.#crashAt = Number.POSITIVE_INFINITY;
+    this.#crashBefore = undefined;
   }
 
   crash(kind: CrashKind): void {
@@ -89,6 +91,16 @@ export class Simulation {
     }
   }
 
+  /** Lets things happen for a while. */
+  async runFor(milliseconds: number): Promise<void> {
+    const endMs = this.clock.elapsedMs() + milliseconds;
+    this.touch();
+    while (this.clock.elapsedMs() < endMs) {
+      await quiet();
+      this.step();
+    }
+  }
+
   /** Somebody asked for something: what happens from here on is not idleness. */
   touch(): void {
     this.#busyMs = this.clock.elapsedMs();
@@ -109,7 +121,7 @@ export class Simulation {
     const operation = disk.draw();
     if (++this.#operations > operationsMax) throw new Violation(`no end after ${operationsMax} operations`);
     if (disk.isChange(operation)) {
-      if (this.changes >= this.#crashAt) {
+      if (this.#crashBefore?.(operation.verb, operation.path)) {
         disk.putBack(operation);
         this.crash(this.#crashKind);
         throw new Crashed(this.#crashKind);

@@ -7,8 +7,9 @@ import type { Durability, Log, LogOptions } from "../index.js";
 import { openLog } from "../open.js";
 import { type Ending, type Entry, modelOf, Oracle, type TopicModel } from "./oracle.js";
 import type { Random } from "./random.js";
-import { type CrashKind, type Fault, lastName } from "./simulated-disk.js";
+import { type CrashKind, lastName } from "./simulated-disk.js";
 import { Crashed, quiet, Simulation, Violation } from "./simulation.js";
+import { kibibyte, randomFault, randomSettings, randomTopic } from "./workload-choices.js";
 
 export interface HistoryOptions {
   readonly lives?: number;
@@ -24,7 +25,6 @@ export interface HistoryResult {
   readonly records: number;
 }
 
-const kibibyte = 1024;
 const directory = "/disk/log";
 const outstandingMax = 24;
 const noise: Buffer = Buffer.from(Array.from({ length: 64 * kibibyte }, (_, at) => (at * 7919 + (at >> 8) * 31) & 255));
@@ -186,7 +186,7 @@ class History {
   }
 
   #append(model: TopicModel): void {
-    const { random } = { random: this.#random };
+    const random = this.#random;
     const level = random.pick<Durability | undefined>([undefined, undefined, "disk", "disk", "os", "memory"]);
     const key = `${this.#entries++}`;
     const size = random.pick([0, 20, 100, 1000, 5 * kibibyte, 20 * kibibyte, 30 * kibibyte]);
@@ -217,12 +217,7 @@ class History {
 
   #createTopic(): void {
     const random = this.#random;
-    const config = {
-      partitions: random.pick([1, 1, 2, 4]),
-      durability: random.pick<Durability>(["disk", "disk", "disk", "os", "memory"]),
-      compression: random.pick<"gzip" | "none">(["none", "none", "none", "gzip"]),
-      segmentBytes: random.pick([1, 8, 64, 1024]) * kibibyte,
-    };
+    const config = randomTopic(random);
     // A name that was used before, if there is one: its directory is, too.
     const name = random.chance(0.7) ? `topic-${random.below(3)}` : `topic-${this.#names++ + 3}`;
     if (this.#oracle.topics.some((model) => model.name === name && model.state !== "gone")) return;
@@ -323,30 +318,4 @@ class History {
       if (lastName(path).endsWith(".tmp")) throw new Violation(`${path} is left over`);
     }
   }
-}
-
-function randomSettings(random: Random): Partial<LogOptions> {
-  const journalFileBytes = random.pick([64, 64, 128, 256]) * kibibyte;
-  return {
-    journalFileBytes,
-    journalBytesMax: Math.min(1024 * kibibyte, journalFileBytes * random.pick([2, 2, 3, 4])),
-    tailBytesMax: random.pick([256, 512, 1024]) * kibibyte,
-    syncEveryMs: random.pick([0, 0, 0, 0, 3, 20]),
-    lingerMs: random.pick([0, 0, 0, 0, 0, 2]),
-    journalRotateMs: random.pick([0, 0, 0, 5]),
-    idleMs: random.pick([20, 300_000, 300_000]),
-    lanes: random.pick([1, 2, 3]),
-    openFilesMax: random.pick([8, 16, 64]),
-  };
-}
-
-function randomFault(random: Random): Fault {
-  const skip = random.below(30);
-  const times = random.chance(0.7) ? 1 : random.pick([2, 1000]);
-  const kind = random.below(5);
-  if (kind === 0) return { code: "EIO", verbs: ["write"], path: /\.journal/, skip, times };
-  if (kind === 1) return { code: "EIO", verbs: ["sync"], path: /\.journal/, skip, times };
-  if (kind === 2) return { code: "EIO", verbs: ["write", "sync"], path: /topics/, skip: skip >> 1, times: 1 };
-  if (kind === 3) return { code: "EMFILE", verbs: ["open", "create"], path: /topics/, skip: skip >> 1, times: 1 };
-  return { code: "EIO", verbs: ["write", "sync", "rename", "syncDirectory"], path: /checkpoint|log$|topics/, skip: skip >> 2, times: 1 };
 }

@@ -153,7 +153,9 @@ export class FileStorage implements LogStorage, JournalObserver {
   }
 
   async deletePartitions(ids: readonly string[], metadata: readonly MetadataPut[] = []): Promise<void> {
-    const numbers = ids.map((id) => this.#state.partitions.get(id)?.number).filter((number) => number !== undefined);
+    const numbers = ids
+      .map((id) => this.#state.partitions.get(id)?.number)
+      .filter((number) => number !== undefined);
     await this.#control(numbers.length === 0 ? [] : [{ type: "deletePartitions", numbers }], metadata);
     // A partition of the same name may follow at once: the directory has to be gone by then.
     await this.#checkpointer.whenIdle();
@@ -243,7 +245,10 @@ export class FileStorage implements LogStorage, JournalObserver {
 
   #submit(offered: AppendGroup): AppendOutcome {
     // What belongs to a partition that was deleted while the group waited for room has gone with it.
-    const group = { ...offered, batches: offered.batches.filter((batch) => this.#state.partitions.has(batch.partitionId)) };
+    const group = {
+      ...offered,
+      batches: offered.batches.filter((batch) => this.#state.partitions.has(batch.partitionId)),
+    };
     const pieces: Buffer[] = [];
     const batches: TailBatch[] = [];
     // Whatever can be refused is refused before anything has changed.
@@ -272,7 +277,7 @@ export class FileStorage implements LogStorage, JournalObserver {
           this.#reached(commit, batches, partitions, "disk");
           for (const entry of entries) this.#apply(entry);
         });
-    if (entries.length > 0) this.#track(durable);
+    if (entries.length > 0) void this.#track(durable);
     durable.catch(() => undefined);
     return { written, durable };
   }
@@ -296,7 +301,10 @@ export class FileStorage implements LogStorage, JournalObserver {
     const all = [...entries, ...this.#metadataEntries(metadata)];
     if (all.length === 0) return;
     const commit = this.#journal.append(all.map(encodeControl), true, true);
-    await this.#track(commit.durable.then(() => all.forEach((entry) => this.#apply(entry))));
+    const apply = (): void => {
+      for (const entry of all) this.#apply(entry);
+    };
+    await this.#track(commit.durable.then(apply));
   }
 
   #metadataEntries(puts: readonly MetadataPut[]): (ControlEntry & { type: "metadata" })[] {
@@ -407,7 +415,7 @@ export class FileStorage implements LogStorage, JournalObserver {
     this.#idleTimer = this.#clock.startTimer(idleMs, () => {
       if (this.#clock.elapsedMs() - this.#lastAppendMs >= idleMs && this.#journal.failure === undefined) {
         if (this.#state.dirty.size > 0) this.#checkpointer.request();
-        this.#track(this.#journal.shrink().catch((error: unknown) => this.#report("journal", error)));
+        void this.#track(this.#journal.shrink().catch((error: unknown) => this.#report("journal", error)));
       }
       this.#watchIdleness();
     });

@@ -45,7 +45,12 @@ const checkpoint = {
   metadata: [{ key: "topic/orders", value: '{"topicId":"AAAAAAAAAAAAAAAAAAAAAA"}', version: 1 }],
   partitions: [
     {
-      name: { id: "AAAAAAAAAAAAAAAAAAAAAA/0", topic: "orders", topicId: "AAAAAAAAAAAAAAAAAAAAAA", partition: 0 },
+      name: {
+        id: "AAAAAAAAAAAAAAAAAAAAAA/0",
+        topic: "orders",
+        topicId: "AAAAAAAAAAAAAAAAAAAAAA",
+        partition: 0,
+      },
       number: 7,
       config: { segmentBytes: 1_073_741_824, segmentMs: 604_800_000 },
       logStartOffset: 40,

@@ -1,8 +1,8 @@
 // The memory driver: the reference for what the contract means, and quick for tests. Nothing outlives the process, so
 // every level is reached at once.
 import { LogError } from "../../errors.js";
-import { Watchers } from "../../watchers.js";
 import { batchField, placeBatch, RecordBatch } from "../../record/index.js";
+import { Watchers } from "../../watchers.js";
 import type {
   AppendGroup,
   AppendOutcome,
@@ -192,7 +192,9 @@ export class MemoryStorage implements LogStorage {
   }
 
   #wake(): void {
-    this.#watchers.notify(({ id, offset }) => (this.#partitions.get(id)?.end ?? Number.POSITIVE_INFINITY) > offset);
+    this.#watchers.notify(
+      ({ id, offset }) => (this.#partitions.get(id)?.end ?? Number.POSITIVE_INFINITY) > offset,
+    );
   }
 }
 

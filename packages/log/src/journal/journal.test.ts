@@ -1,0 +1,307 @@
+// The journal by itself, on a real disk that the tests hold up or let fail.
+import assert from "node:assert/strict";
+import { readdirSync, statSync } from "node:fs";
+import { type TestContext, test } from "node:test";
+import type { LogError } from "../errors.js";
+import { type FileSystem, nodeFileSystem } from "../fs/index.js";
+import {
+  cleanUp,
+  type DiskHook,
+  type DiskOperation,
+  Gate,
+  hookedFileSystem,
+  isPending,
+  ManualClock,
+  settlesSoon,
+  temporaryDirectory,
+  withCode,
+} from "../test-support.js";
+import { blockHeaderBytes, pageBytes } from "./block.js";
+import { type Commit, Journal, type JournalOptions } from "./journal.js";
+import { JournalScan, type ScannedBlock } from "./journal-scan.js";
+
+const patienceMs = 30_000;
+const writer = { epoch: 1, writerId: "00112233445566aa", start: 0 };
+const kibibyte = 1024;
+
+interface Opened {
+  readonly directory: string;
+  readonly journal: Journal;
+  readonly clock: ManualClock;
+  readonly failures: LogError[];
+  /** The hook counts from when a test sets it: the journal's first file is there by then. */
+  arm(hook: DiskHook): void;
+}
+
+/** A new journal with one block, so that its first file is there: 1 MiB, unless the options say otherwise. */
+async function openJournal(t: TestContext, given: Partial<JournalOptions> = {}): Promise<Opened> {
+  const directory = temporaryDirectory(t);
+  let armed: DiskHook = () => undefined;
+  const fs: FileSystem = hookedFileSystem((operation, path) => armed(operation, path));
+  const options = {
+    fileBytes: 1024 * kibibyte,
+    bytesMax: 4096 * kibibyte,
+    firstFileBytes: 1024 * kibibyte,
+    syncEveryMs: 0,
+    ...given,
+  };
+  const clock = new ManualClock();
+  const failures: LogError[] = [];
+  const journal = new Journal(
+    fs,
+    clock,
+    directory,
+    options,
+    { epoch: writer.epoch, writerId: writer.writerId, sequence: 0, live: [], free: [] },
+    { committed: () => undefined, failed: (error) => failures.push(error), cannotGrow: () => undefined },
+  );
+  cleanUp(t, () => settlesSoon(journal.close(), "close", patienceMs));
+  journal.endRecovery();
+  await journal.append([Buffer.from("first")], true).durable;
+  return { directory, journal, clock, failures, arm: (hook) => void (armed = hook) };
+}
+
+async function blocksIn(directory: string, start = 0): Promise<ScannedBlock[]> {
+  const scan = new JournalScan(nodeFileSystem, directory, [writer], start);
+  const blocks: ScannedBlock[] = [];
+  for await (const block of scan.blocks()) blocks.push(block);
+  await scan.checkEnd();
+  await scan.close();
+  return blocks;
+}
+
+const text = (payload: string): Buffer[] => [Buffer.from(payload)];
+
+/** Appends durable payloads of 30,000 bytes, one after the other. */
+async function appendLarge(journal: Journal, count: number): Promise<void> {
+  for (let n = 0; n < count; n++) await journal.append([Buffer.alloc(30_000, n)], true).durable;
+}
+
+test("what waits while a block is written becomes one block with one sync", async (t) => {
+  const { directory, journal, arm } = await openJournal(t);
+  const gate = new Gate((operation) => operation === "write");
+  arm(gate.hook);
+  const { syncs } = journal.counters;
+  const alone = journal.append(text("alone"), true);
+  await settlesSoon(gate.reached, "the write", patienceMs);
+  const together = ["a", "b", "c"].map((payload) => journal.append(text(payload), true));
+  gate.release();
+  await Promise.all([alone, ...together].map(({ durable }) => durable));
+  assert.deepEqual(
+    (await blocksIn(directory)).map(({ payload }) => payload.toString()),
+    ["first", "alone", "abc"],
+  );
+  assert.deepEqual([alone.sequence, ...together.map(({ sequence }) => sequence)], [1, 2, 2, 2]);
+  assert.equal(journal.counters.syncs - syncs, 2);
+});
+
+test("at most one write or sync is under way, however many append", async (t) => {
+  const { journal, arm } = await openJournal(t, {
+    fileBytes: 8192 * kibibyte,
+    firstFileBytes: 8192 * kibibyte,
+  });
+  let underway = 0;
+  let most = 0;
+  arm(async (operation) => {
+    if (operation !== "write" && operation !== "sync") return;
+    most = Math.max(most, ++underway);
+    await new Promise((resolve) => setImmediate(resolve));
+    underway--;
+  });
+  const producers = Array.from({ length: 20 }, async (_, producer) => {
+    for (let n = 0; n < 20; n++) await journal.append(text(`${producer}`), (n + producer) % 3 > 0).durable;
+  });
+  await settlesSoon(Promise.all(producers), "the producers", patienceMs);
+  assert.equal(most, 1);
+  assert.equal(journal.counters.payloads, 401);
+  assert.ok(journal.counters.blocks < 401);
+});
+
+test("a payload is written before it is durable", async (t) => {
+  const { journal, arm } = await openJournal(t);
+  const gate = new Gate((operation) => operation === "sync");
+  arm(gate.hook);
+  const commit = journal.append(text("x"), true);
+  await settlesSoon(gate.reached, "the sync", patienceMs);
+  await commit.written;
+  assert.ok(await isPending(commit.durable));
+  assert.deepEqual([journal.writtenSequence, journal.syncedSequence], [1, 0]);
+  gate.release();
+  await commit.durable;
+  assert.equal(journal.syncedSequence, 1);
+});
+
+test("a payload that needs no sync gets none, and a later sync covers it", async (t) => {
+  const { journal } = await openJournal(t);
+  const { syncs } = journal.counters;
+  await journal.append(text("x"), false).durable;
+  assert.deepEqual([journal.counters.syncs - syncs, journal.syncedSequence], [0, 0]);
+  await journal.sync();
+  assert.deepEqual([journal.counters.syncs - syncs, journal.syncedSequence], [1, 1]);
+});
+
+test("pieces of any size make one payload, and each block starts on a page", async (t) => {
+  const { directory, journal } = await openJournal(t);
+  const sizes = [10, 20_000, 5, 16_384, 16_385, 0, 100, 40_000, 40_000, 1];
+  const pieces = sizes.map((size, n) => Buffer.alloc(size, n + 1));
+  for (const some of [
+    pieces,
+    pieces.slice(1),
+    pieces.slice(0, 1),
+    [Buffer.alloc(pageBytes - blockHeaderBytes, 7)],
+  ]) {
+    await journal.append(some, true).durable;
+    const last = (await blocksIn(directory)).at(-1);
+    assert.deepEqual(last?.payload, Buffer.concat(some));
+    assert.equal((last?.position ?? 1) % pageBytes, 0);
+  }
+});
+
+test("each block says up to where everything was synced when it was written", async (t) => {
+  const { directory, journal } = await openJournal(t);
+  await journal.append(text("1"), false).durable;
+  await journal.append(text("2"), true).durable;
+  await journal.append(text("3"), true).durable;
+  const blocks = await blocksIn(directory);
+  assert.deepEqual(
+    blocks.map(({ sequence, syncedSequence }) => [sequence, syncedSequence]),
+    [
+      [0, -1],
+      [1, 0],
+      [2, 0],
+      [3, 2],
+    ],
+  );
+});
+
+const ring = { fileBytes: 64 * kibibyte, firstFileBytes: 64 * kibibyte, bytesMax: 256 * kibibyte };
+
+test("a block that does not fit into the file begins another one", async (t) => {
+  const { directory, journal } = await openJournal(t, ring);
+  await appendLarge(journal, 5);
+  const blocks = await blocksIn(directory);
+  assert.equal(blocks.length, 6);
+  const files = [...new Set(blocks.map(({ fileNumber }) => fileNumber))];
+  assert.ok(files.length >= 3, `${files.length} files`);
+  for (const { position, payloadBytes } of blocks) assert.ok(position + payloadBytes <= ring.fileBytes);
+});
+
+test("the file that is left is synced before a block in the next one is acknowledged", async (t) => {
+  const { journal, arm } = await openJournal(t, ring);
+  await journal.append([Buffer.alloc(30_000)], false).durable;
+  const steps: string[] = [];
+  arm((operation, path) => {
+    if (operation === "sync" && !path.endsWith(".tmp")) steps.push(path);
+  });
+  const before = journal.liveBytes;
+  await journal.append([Buffer.alloc(40_000)], true).durable;
+  assert.ok(journal.liveBytes > before, "the second block stands in another file");
+  const synced = journal.syncedSequence;
+  assert.equal(synced, 2);
+});
+
+test("a file is used again after trim, and the journal does not grow", async (t) => {
+  const { directory, journal } = await openJournal(t, ring);
+  for (let round = 0; round < 30; round++) {
+    await appendLarge(journal, 1);
+    await journal.trim(journal.syncedSequence + 1);
+    assert.ok(journal.fileBytes <= ring.bytesMax, `${journal.fileBytes} bytes`);
+  }
+  const numbers = new Set(
+    (await blocksIn(directory, journal.scanStart(journal.syncedSequence))).map((b) => b.fileNumber),
+  );
+  assert.ok(numbers.size <= 2);
+  assert.ok(readdirSync(directory).length <= 4);
+});
+
+test("without trim no block is overwritten, and there is no room when the limit is reached", async (t) => {
+  const { directory, journal } = await openJournal(t, ring);
+  let count = 1;
+  for (; journal.hasRoom(30_000) && count < 100; count++) await appendLarge(journal, 1);
+  assert.ok(5 <= count && count <= 8, `${count} blocks`);
+  assert.ok(journal.fileBytes <= ring.bytesMax);
+  assert.deepEqual(
+    (await blocksIn(directory)).map(({ sequence }) => sequence),
+    Array.from({ length: count }, (_, n) => n),
+  );
+});
+
+test("trim tells those who wait for room", async (t) => {
+  const { journal } = await openJournal(t, ring);
+  for (let n = 0; journal.hasRoom(30_000) && n < 100; n++) await appendLarge(journal, 1);
+  const change = journal.roomChange();
+  assert.ok(await isPending(change));
+  await journal.trim(journal.syncedSequence + 1);
+  await settlesSoon(change, "the change", patienceMs);
+  assert.ok(journal.hasRoom(30_000));
+});
+
+test("trim keeps every file that holds a block still needed", async (t) => {
+  const { directory, journal } = await openJournal(t, ring);
+  await appendLarge(journal, 5);
+  await journal.trim(3);
+  await appendLarge(journal, 2);
+  const sequences = (await blocksIn(directory, journal.scanStart(3))).map(({ sequence }) => sequence);
+  assert.ok(sequences.includes(3) && sequences.at(-1) === 7, `${sequences}`);
+});
+
+test("a small log gets a small first file, and larger ones as it grows", async (t) => {
+  const { directory, journal } = await openJournal(t, {
+    fileBytes: 256 * kibibyte,
+    firstFileBytes: 64 * kibibyte,
+  });
+  assert.deepEqual(readdirSync(directory), ["00000000.journal"]);
+  assert.equal(statSync(`${directory}/00000000.journal`).size, 64 * kibibyte);
+  await appendLarge(journal, 20);
+  await journal.close();
+  const sizes = readdirSync(directory).map((name) => statSync(`${directory}/${name}`).size);
+  assert.equal(Math.max(...sizes), 256 * kibibyte);
+});
+
+test("shrink gives back all free files but one", async (t) => {
+  const { directory, journal } = await openJournal(t, ring);
+  await appendLarge(journal, 6);
+  await journal.trim(journal.syncedSequence + 1);
+  const before = readdirSync(directory).length;
+  await journal.shrink();
+  const after = readdirSync(directory).filter((name) => name.endsWith(".journal"));
+  assert.ok(after.length < before && after.length <= 2, `${after}`);
+  await appendLarge(journal, 4);
+});
+
+for (const step of ["write", "sync"] as const) {
+  test(`after a failed ${step} nothing is acknowledged and nothing is tried again`, async (t) => {
+    const { journal, arm, failures } = await openJournal(t);
+    const operations: DiskOperation[] = [];
+    const cause = new Error("the disk says no");
+    arm((operation) => {
+      operations.push(operation);
+      if (operation === step) throw cause;
+    });
+    const commits: Commit[] = [journal.append(text("a"), true), journal.append(text("b"), true)];
+    for (const { durable } of commits) await assert.rejects(durable, withCode("JOURNAL_FAILED"));
+    assert.deepEqual(operations, step === "write" ? ["write"] : ["write", "sync"]);
+    const later = journal.append(text("c"), true);
+    await assert.rejects(later.written, withCode("JOURNAL_FAILED"));
+    await assert.rejects(journal.sync(), withCode("JOURNAL_FAILED"));
+    assert.equal(operations.length, step === "write" ? 1 : 2);
+    assert.deepEqual([failures.length, failures[0]?.cause, journal.failure], [1, cause, failures[0]]);
+    assert.equal(journal.syncedSequence, 0);
+  });
+}
+
+test("a payload larger than a file is refused, and the journal goes on", async (t) => {
+  const { journal } = await openJournal(t, ring);
+  const large = journal.append([Buffer.alloc(64 * kibibyte)], true);
+  await assert.rejects(large.durable, withCode("INVALID_ARGUMENT"));
+  await journal.append(text("x"), true).durable;
+});
+
+test("closing ends what was queued; what comes later is refused with CLOSED", async (t) => {
+  const { directory, journal } = await openJournal(t);
+  const last = journal.append(text("last"), true);
+  await journal.close();
+  await last.durable;
+  await assert.rejects(journal.append(text("late"), true).durable, withCode("CLOSED"));
+  assert.equal((await blocksIn(directory)).at(-1)?.payload.toString(), "last");
+});
