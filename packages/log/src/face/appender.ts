@@ -6,14 +6,7 @@ import { LogError } from "../errors.js";
 import { batchHeaderBytes, recordSizeMax } from "../record/index.js";
 import type { AppendGroup, Durability, LogStorage } from "../storage/contracts.js";
 import type { FormingPartition, RecordInput, TakenBatch } from "./forming.js";
-import {
-  type AppendResult,
-  makeWaitingReceipt,
-  type Receipt,
-  type ReceiptHandle,
-  type Resolve,
-  refusedReceipt,
-} from "./receipt.js";
+import { type Receipt, refusedReceipt, WaitingReceipt } from "./receipt.js";
 
 export interface AppendOptions {
   /** What the append shall survive before it is acknowledged; default: the topic's durability. */
@@ -46,7 +39,7 @@ interface Waiting {
   readonly record: RecordInput;
   readonly level: Durability | undefined;
   readonly size: number;
-  readonly handle: ReceiptHandle;
+  readonly handle: WaitingReceipt;
   readonly stopListening: () => void;
 }
 
@@ -154,15 +147,15 @@ export class Appender {
   #refuseWaiting(waiting: Waiting, error: unknown): void {
     waiting.stopListening();
     this.#waitingBytes -= waiting.size;
-    waiting.handle.resolve(Promise.reject(error));
+    waiting.handle.refuse(error);
   }
 
   #refuseForming(partitions: readonly FormingPartition[], error: unknown): void {
     for (const partition of partitions) {
       for (let taken = partition.take(Infinity); taken !== undefined; taken = partition.take(Infinity)) {
         this.#formingBytes -= taken.formingBytes;
-        refuse(taken.osResolvers, error);
-        refuse(taken.diskResolvers, error);
+        taken.os?.reject(error);
+        taken.disk?.reject(error);
       }
       partition.isListed = false;
     }
@@ -198,20 +191,19 @@ export class Appender {
     if (this.#busy !== undefined || this.#listed.length === 0) return;
     this.#gathering?.cancel();
     this.#gathering = undefined;
-    const startedMs = this.#clock.elapsedMs();
     this.#atStorage = this.#takeGroup();
-    this.#busy = this.#commit(this.#atStorage).then(
-      () => {
-        this.#busy = undefined;
-        this.#atStorage = [];
-        this.#lastCommitMs = this.#clock.elapsedMs() - startedMs;
-        if (this.#listed.length > 0) this.#gather();
-      },
-      (error: unknown) => {
-        this.#busy = undefined;
-        this.fail(error);
-      },
-    );
+    this.#busy = this.#commit(this.#atStorage).catch((error: unknown) => {
+      this.#busy = undefined;
+      this.fail(error);
+    });
+  }
+
+  /** The storage can take the next group. */
+  #isFree(startedMs: number): void {
+    this.#busy = undefined;
+    this.#atStorage = [];
+    this.#lastCommitMs = this.#clock.elapsedMs() - startedMs;
+    if (this.#listed.length > 0) this.#gather();
   }
 
   #wait(target: AppendTarget, record: RecordInput, size: number, options: AppendOptions): Receipt {
@@ -225,11 +217,11 @@ export class Appender {
       return refusedReceipt(partition, new LogError("BACKPRESSURE", message));
     }
     if (signal?.aborted) return refusedReceipt(partition, signal.reason);
-    const handle = makeWaitingReceipt(partition);
+    const handle = new WaitingReceipt(partition);
     const abort = (): void => {
       this.#waiting = this.#waiting.filter((other) => other !== waiting);
       this.#waitingBytes -= size;
-      handle.resolve(Promise.reject(signal?.reason));
+      handle.refuse(signal?.reason);
     };
     const stopListening = (): void => signal?.removeEventListener("abort", abort);
     const waiting = { target, record, level: options.durability, size, handle, stopListening };
@@ -248,8 +240,7 @@ export class Appender {
       stopListening();
       const partition = target.choose(record);
       this.#add(partition, record, size);
-      handle.place(partition.partition, partition.nextOffset - 1);
-      partition.expect(level ?? partition.config.durability, handle.resolve);
+      handle.follow(partition.receipt(level ?? partition.config.durability));
     }
     if (count === 0) return;
     this.#waiting = this.#waiting.slice(count);
@@ -280,31 +271,35 @@ export class Appender {
       batches: taken.map(({ append }) => append),
       durability: taken.some(({ needs }) => needs === "disk") ? "disk" : "os",
     };
+    const startedMs = this.#clock.elapsedMs();
     try {
       const { written, durable } = this.#storage.append(group);
       await written;
-      for (const { osResolvers, osResults } of taken) acknowledge(osResolvers, osResults);
       this.#release(taken);
-      const acknowledged = durable.then(() => {
-        for (const { diskResolvers, diskResults } of taken) acknowledge(diskResolvers, diskResults);
-      });
-      if (this.#settings.syncEveryMs === 0) await acknowledged;
-      else this.#defer(acknowledged, taken);
+      for (const { os } of taken) os?.resolve();
+      if (this.#settings.syncEveryMs > 0) this.#defer(durable, taken);
+      else await durable;
+      // Free first, acknowledged after: whoever wakes up and appends again joins a group that is forming already.
+      this.#isFree(startedMs);
+      if (this.#settings.syncEveryMs === 0) acknowledgeDurable(taken);
     } catch (error) {
-      for (const { osResolvers, diskResolvers } of taken) {
-        refuse(osResolvers, error);
-        refuse(diskResolvers, error);
+      for (const { os, disk } of taken) {
+        os?.reject(error);
+        disk?.reject(error);
       }
       throw error;
     }
   }
 
   /** Syncs are rare by choice: go on writing while this one is awaited. */
-  #defer(acknowledged: Promise<void>, taken: readonly TakenBatch[]): void {
-    const done = acknowledged.catch((error: unknown) => {
-      for (const { diskResolvers } of taken) refuse(diskResolvers, error);
-      this.fail(error);
-    });
+  #defer(durable: Promise<void>, taken: readonly TakenBatch[]): void {
+    const done = durable.then(
+      () => acknowledgeDurable(taken),
+      (error: unknown) => {
+        for (const { disk } of taken) disk?.reject(error);
+        this.fail(error);
+      },
+    );
     this.#deferred.add(done);
     void done.then(() => this.#deferred.delete(done));
   }
@@ -320,17 +315,11 @@ function soon(action: () => void): Timer {
   return { cancel: () => clearImmediate(immediate) };
 }
 
-function acknowledge(resolvers: readonly Resolve[], results: readonly AppendResult[]): void {
-  for (let index = 0; index < resolvers.length; index++) {
-    (resolvers[index] as Resolve)(results[index] as AppendResult);
-  }
+function acknowledgeDurable(taken: readonly TakenBatch[]): void {
+  for (const { disk } of taken) disk?.resolve();
 }
 
 function tooLarge(size: number, { batchBytesMax }: AppendTarget): LogError {
   const message = `the record takes up to ${size} bytes, its topic allows ${batchBytesMax - batchHeaderBytes}: raise maxMessageBytes or split it`;
   return new LogError("RECORD_TOO_LARGE", message, { details: { size, max: batchBytesMax } });
-}
-
-function refuse(resolvers: readonly Resolve[], error: unknown): void {
-  for (const resolve of resolvers) resolve(Promise.reject(error));
 }

@@ -1,13 +1,7 @@
 // The batches of one partition that have not been handed to the storage: the one that forms and those that are full.
 import { BatchBuilder, type Bytes, type HeadersInput } from "../record/index.js";
 import type { AppendGroup, BatchAppend, Durability } from "../storage/contracts.js";
-import {
-  type AppendResult,
-  acknowledgedReceipt,
-  makeReceipt,
-  type Receipt,
-  type Resolve,
-} from "./receipt.js";
+import { Acknowledgement, acknowledgedReceipt, type Receipt } from "./receipt.js";
 
 export interface RecordInput {
   /** Records of one key keep their order: they go to the same partition. */
@@ -28,27 +22,22 @@ export interface FormingConfig {
   batchBytesMax: number;
 }
 
-class FormingBatch {
+interface FormingBatch {
   readonly builder: BatchBuilder;
   readonly baseOffset: number;
-  /** Who waits for which level; results lie beside their resolve functions. */
-  readonly osResolvers: Resolve[] = [];
-  readonly osResults: AppendResult[] = [];
-  readonly diskResolvers: Resolve[] = [];
-  readonly diskResults: AppendResult[] = [];
-
-  constructor(baseOffset: number, sizeHint: number) {
-    this.builder = new BatchBuilder(sizeHint);
-    this.baseOffset = baseOffset;
-  }
+  /** Those who wait for each level, if any. */
+  os?: Acknowledgement;
+  disk?: Acknowledgement;
 }
 
-export type TakenBatch = Pick<FormingBatch, "osResolvers" | "osResults" | "diskResolvers" | "diskResults"> & {
+export interface TakenBatch {
   readonly append: BatchAppend;
   /** What it took while it formed. */
   readonly formingBytes: number;
   readonly needs: AppendGroup["durability"];
-};
+  readonly os: Acknowledgement | undefined;
+  readonly disk: Acknowledgement | undefined;
+}
 
 export class FormingPartition {
   readonly id: string;
@@ -87,7 +76,8 @@ export class FormingPartition {
       forming = undefined;
     }
     if (forming === undefined) {
-      forming = new FormingBatch(this.#nextOffset, Math.min(this.#sizeHint, this.config.batchBytesMax));
+      const builder = new BatchBuilder(Math.min(this.#sizeHint, this.config.batchBytesMax));
+      forming = { builder, baseOffset: this.#nextOffset };
       this.#forming = forming;
     }
     const before = forming.builder.recordCount === 0 ? 0 : forming.builder.size;
@@ -98,29 +88,12 @@ export class FormingPartition {
 
   /** A receipt for the record that was added last. */
   receipt(level: Durability): Receipt {
+    const { partition } = this;
     const forming = this.#forming as FormingBatch;
-    const result = { partition: this.partition, offset: this.#nextOffset - 1, durability: level };
-    if (level === "memory") return acknowledgedReceipt(result);
-    if (level === "os") {
-      forming.osResults.push(result);
-      return makeReceipt(this.partition, result.offset, forming.osResolvers);
-    }
-    forming.diskResults.push(result);
-    return makeReceipt(this.partition, result.offset, forming.diskResolvers);
-  }
-
-  /** The same for an append that waited and has its promise already. */
-  expect(level: Durability, resolve: Resolve): void {
-    const forming = this.#forming as FormingBatch;
-    const result = { partition: this.partition, offset: this.#nextOffset - 1, durability: level };
-    if (level === "memory") resolve(result);
-    else if (level === "os") {
-      forming.osResults.push(result);
-      forming.osResolvers.push(resolve);
-    } else {
-      forming.diskResults.push(result);
-      forming.diskResolvers.push(resolve);
-    }
+    const offset = this.#nextOffset - 1;
+    if (level === "memory") return acknowledgedReceipt({ partition, offset, durability: level });
+    forming[level] ??= new Acknowledgement(partition, level);
+    return forming[level].receipt(offset);
   }
 
   /** The oldest batch, sealed, if it fits into `bytesMax`. */
@@ -128,16 +101,17 @@ export class FormingPartition {
     const batch = this.#full[0] ?? this.#forming;
     if (batch === undefined || batch.builder.size > bytesMax) return undefined;
     if (this.#full.shift() === undefined) this.#forming = undefined;
-    const { builder, baseOffset } = batch;
+    const { builder, baseOffset, os, disk } = batch;
     const formingBytes = builder.size;
     this.#sizeHint = Math.ceil(formingBytes * 1.1);
     const { durability, compression } = this.config;
     const bytes = builder.seal({ baseOffset, partitionLeaderEpoch: 0, compression });
     return {
-      ...batch,
+      os,
+      disk,
       append: { partitionId: this.id, bytes, baseOffset, visibleAt: durability },
       formingBytes,
-      needs: durability === "disk" || batch.diskResolvers.length > 0 ? "disk" : "os",
+      needs: durability === "disk" || disk !== undefined ? "disk" : "os",
     };
   }
 }

@@ -17,60 +17,69 @@ export interface Receipt extends Promise<AppendResult> {
   readonly offset: number | undefined;
 }
 
-interface Pending extends Promise<AppendResult> {
-  partition: number;
-  offset: number | undefined;
-}
-
-/** The promise and its resolve function; a rejection is a resolve with a rejected promise. */
-export interface ReceiptHandle {
-  readonly receipt: Receipt;
-  readonly resolve: Resolve;
-  place(partition: number, offset: number): void;
-}
-
-export type Resolve = (result: AppendResult | Promise<never>) => void;
-
-let captured: Resolve;
-const capture = (resolve: Resolve): void => {
-  captured = resolve;
-};
-
 /** A plain promise with two properties: cheaper to make and to await than a class of its own (docs/adr/0006). */
-export function makeReceipt(partition: number, offset: number | undefined, resolvers: Resolve[]): Receipt {
-  const receipt = new Promise<AppendResult>(capture) as Pending;
+function asReceipt(promise: Promise<AppendResult>, partition: number, offset: number | undefined): Receipt {
+  const receipt = promise as Promise<AppendResult> & { partition: number; offset: number | undefined };
   receipt.partition = partition;
   receipt.offset = offset;
-  resolvers.push(captured);
   return receipt;
+}
+
+/**
+ * What the receipts of one batch that wait for the same level have in common: one promise, from which each receipt
+ * follows. Reactions run in the order in which they were added, so a counter tells whose turn it is.
+ */
+export class Acknowledgement {
+  readonly #partition: number;
+  readonly #offsets: number[] = [];
+  readonly #promise: Promise<void>;
+  readonly #result: () => AppendResult;
+  #settled = 0;
+  resolve!: () => void;
+  reject!: (error: unknown) => void;
+
+  constructor(partition: number, durability: Durability) {
+    this.#partition = partition;
+    this.#promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    this.#result = () => ({ partition, offset: this.#offsets[this.#settled++] as number, durability });
+  }
+
+  receipt(offset: number): Receipt {
+    this.#offsets.push(offset);
+    return asReceipt(this.#promise.then(this.#result), this.#partition, offset);
+  }
 }
 
 /** A receipt for a record that has no place yet. */
-export function makeWaitingReceipt(partition: number): ReceiptHandle {
-  const receipt = new Promise<AppendResult>(capture) as Pending;
-  const resolve = captured;
-  receipt.partition = partition;
-  receipt.offset = undefined;
-  return {
-    receipt,
-    resolve,
-    place(placedPartition, offset) {
-      receipt.partition = placedPartition;
-      receipt.offset = offset;
-    },
-  };
+export class WaitingReceipt {
+  readonly receipt: Receipt;
+  #resolve!: (outcome: Promise<AppendResult>) => void;
+
+  constructor(partition: number) {
+    const promise = new Promise<AppendResult>((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.receipt = asReceipt(promise, partition, undefined);
+  }
+
+  /** The record has its place: `actual` is its receipt. */
+  follow(actual: Receipt): void {
+    asReceipt(this.receipt, actual.partition, actual.offset);
+    this.#resolve(actual);
+  }
+
+  refuse(error: unknown): void {
+    this.#resolve(Promise.reject(error));
+  }
 }
 
 export function refusedReceipt(partition: number, error: unknown): Receipt {
-  const receipt = Promise.reject(error) as Pending;
-  receipt.partition = partition;
-  receipt.offset = undefined;
-  return receipt;
+  return asReceipt(Promise.reject(error), partition, undefined);
 }
 
 export function acknowledgedReceipt(result: AppendResult): Receipt {
-  const receipt = Promise.resolve(result) as Pending;
-  receipt.partition = result.partition;
-  receipt.offset = result.offset;
-  return receipt;
+  return asReceipt(Promise.resolve(result), result.partition, result.offset);
 }

@@ -52,8 +52,6 @@ class History {
   #underway = new Set<{ what: string }>();
   #entries = 0;
   #names = 0;
-  /** When a full disk has space again. */
-  #spaceAtMs = 0;
   #trouble: unknown;
   #ending: Ending = "closed";
 
@@ -155,7 +153,6 @@ class History {
     let mustWait = false;
     for (;;) {
       await quiet();
-      if (this.#simulation.clock.elapsedMs() > this.#spaceAtMs) this.#simulation.disk.freeBytes = Number.POSITIVE_INFINITY;
       if (this.#trouble !== undefined) throw this.#trouble;
       if (this.#underway.size === 0) mustWait = false;
       const mayCall = left > 0 && !mustWait && this.#underway.size < outstandingMax && !this.#oracle.isFailed;
@@ -273,8 +270,11 @@ class History {
 
   #fillDisk(): void {
     if (this.#options.faults === false) return;
-    this.#simulation.disk.freeBytes = this.#random.below(64 * kibibyte);
-    this.#spaceAtMs = this.#simulation.clock.elapsedMs() + this.#random.below(3000);
+    const { clock, disk } = this.#simulation;
+    disk.freeBytes = this.#random.below(64 * kibibyte);
+    clock.startTimer(this.#random.below(3000), () => {
+      disk.freeBytes = Number.POSITIVE_INFINITY;
+    });
   }
 
   /** After a failed journal nothing may be acknowledged, and all that was visible is readable. */

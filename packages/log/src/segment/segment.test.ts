@@ -1,0 +1,227 @@
+// Segments as the log leaves them: when they roll, how a place in them is found, what happens when a file is damaged.
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { type TestContext, test } from "node:test";
+import { LogError } from "../errors.js";
+import type { Partition } from "../face/partition.js";
+import { type FileSystem, nodeFileSystem } from "../fs/index.js";
+import type { TopicConfig } from "../options.js";
+import { batchLengthAt } from "../record/index.js";
+import { collect, openAt, temporaryDirectory, withCode } from "../test-support.js";
+
+interface Written {
+  readonly directory: string;
+  /** Where the partition's files are. */
+  readonly files: string;
+}
+
+/** A closed log whose topic "a" has a batch for each timestamp; records take 300 bytes and tell their number. */
+async function writeLog(
+  t: TestContext,
+  timestamps: readonly number[],
+  config: Partial<TopicConfig>,
+): Promise<Written> {
+  const directory = temporaryDirectory(t);
+  const log = await openAt(t, directory);
+  const topic = await log.topic("a", { durability: "os", ...config });
+  for (const [n, timestamp] of timestamps.entries())
+    await topic.append({ value: `${n}`.padEnd(300, "."), timestamp });
+  await log.close();
+  return { directory, files: `${directory}/topics/a-0` };
+}
+
+async function openPartition(t: TestContext, directory: string): Promise<Partition> {
+  return (await (await openAt(t, directory)).topic("a")).partition(0);
+}
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
+const named = (files: string, suffix: string): string[] =>
+  readdirSync(files).filter((name) => name.endsWith(suffix));
+const baseOffsets = (files: string): number[] =>
+  named(files, ".log").map((name) => Number(name.slice(0, 20)));
+
+/** Where each batch of a log file begins. */
+function positionsIn(path: string): number[] {
+  const content = readFileSync(path);
+  const positions: number[] = [];
+  for (let at = 0; at < content.length; at += batchLengthAt(content, at)) positions.push(at);
+  return positions;
+}
+
+async function numberAt(partition: Partition, offset: number): Promise<number> {
+  return Number.parseInt((await partition.get(offset)).record?.value?.toString() ?? "", 10);
+}
+
+test("a segment is as full as segmentBytes allows, and no fuller", async (t) => {
+  const { files } = await writeLog(t, upTo(60), { segmentBytes: 4096 });
+  const sizes = named(files, ".log").map((name) => statSync(`${files}/${name}`).size);
+  assert.ok(sizes.length >= 5);
+  assert.ok(Math.max(...sizes) <= 4096, `${sizes}`);
+  assert.ok(Math.min(...sizes.slice(0, -1)) > 4096 - 400, `${sizes}`);
+});
+
+test("a segment ends when the next batch is younger than its first by more than segmentMs", async (t) => {
+  const { files } = await writeLog(t, [0, 500, 1000, 1001, 1500, 2001, 2002, 9000], { segmentMs: 1000 });
+  assert.deepEqual(baseOffsets(files), [0, 3, 6, 7]);
+});
+
+test("a batch larger than segmentBytes gets a segment of its own", async (t) => {
+  const { files } = await writeLog(t, upTo(3), { segmentBytes: 1024 });
+  assert.deepEqual(baseOffsets(files), [0, 2]);
+  const directory = temporaryDirectory(t);
+  const log = await openAt(t, directory);
+  const topic = await log.topic("a", { segmentBytes: 1024 });
+  for (const length of [10, 5000, 10]) await topic.append({ value: "x".repeat(length) });
+  await log.close();
+  assert.deepEqual(baseOffsets(`${directory}/topics/a-0`), [0, 1, 2]);
+});
+
+test("every offset is found among many segments, in any order", async (t) => {
+  const { directory } = await writeLog(t, upTo(300), { segmentBytes: 8192 });
+  const partition = await openPartition(t, directory);
+  for (let n = 0; n < 300; n++) {
+    const offset = (n * 101) % 300;
+    assert.equal(await numberAt(partition, offset), offset);
+  }
+  const from = await collect(partition.read({ from: 217 }));
+  assert.deepEqual(
+    from.map(({ offset }) => offset),
+    upTo(300).slice(217),
+  );
+});
+
+test("a time leads to the first record at or after it, over many segments and out of order", async (t) => {
+  const timestamps = upTo(300).map((n) => 10_000 + n * 10 + ((n * 37) % 23) * 20);
+  const { directory } = await writeLog(t, timestamps, { segmentBytes: 8192 });
+  const partition = await openPartition(t, directory);
+  for (let time = 9990; time < 13_600; time += 7) {
+    const found = timestamps.findIndex((timestamp) => timestamp >= time);
+    assert.equal(await partition.offsetOf(new Date(time)), found < 0 ? 300 : found, `at ${time}`);
+  }
+});
+
+const indexDamages: [string, (path: string) => void][] = [
+  ["missing", (path) => rmSync(path)],
+  ["empty", (path) => truncateSync(path, 0)],
+  ["short", (path) => truncateSync(path, statSync(path).size - 3)],
+  ["wrong", (path) => writeFileSync(path, readFileSync(path).reverse())],
+  ["zeros", (path) => writeFileSync(path, Buffer.alloc(statSync(path).size))],
+];
+for (const [name, damage] of indexDamages) {
+  test(`index files that are ${name} are rebuilt to the same bytes when they are needed`, async (t) => {
+    const timestamps = upTo(100).map((n) => 10_000 + n * 10);
+    const { directory, files } = await writeLog(t, timestamps, { segmentBytes: 16_384 });
+    const indexes = readdirSync(files).filter((file) => /index$/.test(file));
+    const contents = indexes.map((file) => readFileSync(`${files}/${file}`));
+    assert.ok(contents.filter(({ length }) => length > 0).length >= 4);
+    for (const file of indexes) if (statSync(`${files}/${file}`).size > 0) damage(`${files}/${file}`);
+    const partition = await openPartition(t, directory);
+    for (let n = 99; n >= 0; n--) {
+      assert.equal(await numberAt(partition, n), n);
+      assert.equal(await partition.offsetOf(new Date(10_000 + n * 10 - 5)), n);
+    }
+    for (const [index, file] of indexes.entries()) {
+      assert.deepEqual(readFileSync(`${files}/${file}`), contents[index], file);
+    }
+  });
+}
+
+test("bytes beyond what was checkpointed are not read, and are gone after the next checkpoint", async (t) => {
+  const { directory, files } = await writeLog(t, upTo(5), {});
+  const path = `${files}/${"0".repeat(20)}.log`;
+  const before = readFileSync(path);
+  writeFileSync(path, Buffer.concat([before, before.subarray(0, 350)]));
+  const log = await openAt(t, directory);
+  const topic = await log.topic("a");
+  assert.equal((await collect(topic.read())).length, 5);
+  await topic.append({ value: "more" });
+  await log.close();
+  const after = readFileSync(path);
+  assert.deepEqual(after.subarray(0, before.length), before);
+  assert.equal(positionsIn(path).length, 6);
+});
+
+const damagedBatch = 7;
+const logDamages: [string, (content: Buffer, position: number) => Buffer][] = [
+  ["a changed byte in its records", (content, at) => content.fill(0xff, at + 100, at + 101)],
+  ["a changed length", (content, at) => content.fill(0x7f, at + 8, at + 9)],
+  ["a changed offset", (content, at) => content.fill(0x01, at + 6, at + 7)],
+  ["zeros", (content, at) => content.fill(0, at, at + 361)],
+];
+for (const [name, damage] of logDamages) {
+  test(`a batch with ${name} is reported with file and position, and the others are read`, async (t) => {
+    const { directory, files } = await writeLog(t, upTo(20), {});
+    const path = `${files}/${"0".repeat(20)}.log`;
+    const position = positionsIn(path)[damagedBatch] as number;
+    writeFileSync(path, damage(readFileSync(path), position));
+    const partition = await openPartition(t, directory);
+    const isDamage = (error: unknown): boolean => {
+      assert.ok(withCode("CORRUPT_SEGMENT")(error) && error instanceof LogError);
+      assert.deepEqual(error.details, { path, position });
+      assert.ok(error.message.includes(path) && error.message.includes(`${position}`));
+      return true;
+    };
+    await assert.rejects(partition.get(damagedBatch), isDamage);
+    await assert.rejects(collect(partition.read()), isDamage);
+    for (const offset of upTo(damagedBatch)) assert.equal(await numberAt(partition, offset), offset);
+  });
+}
+
+test("a segment that is cut short is reported with file and position", async (t) => {
+  const { directory, files } = await writeLog(t, upTo(20), {});
+  const path = `${files}/${"0".repeat(20)}.log`;
+  const position = (positionsIn(path)[15] as number) + 20;
+  truncateSync(path, position);
+  const partition = await openPartition(t, directory);
+  await assert.rejects(collect(partition.read()), (error) => {
+    assert.ok(withCode("CORRUPT_SEGMENT")(error) && error instanceof LogError);
+    assert.deepEqual(error.details, { path, position });
+    return true;
+  });
+  await assert.rejects(partition.get(19), withCode("CORRUPT_SEGMENT"));
+});
+
+/** The real disk, counting the files that are open. */
+function countingFileSystem(): { fs: FileSystem; most(): number } {
+  let open = 0;
+  let most = 0;
+  const fs: FileSystem = {
+    ...nodeFileSystem,
+    async open(path, mode) {
+      const file = await nodeFileSystem.open(path, mode);
+      most = Math.max(most, ++open);
+      return {
+        read: (buffer, length, position) => file.read(buffer, length, position),
+        write: (pieces, position) => file.write(pieces, position),
+        sync: () => file.sync(),
+        truncate: (length) => file.truncate(length),
+        size: () => file.size(),
+        close: () => {
+          open--;
+          return file.close();
+        },
+      };
+    },
+  };
+  return { fs, most: () => most };
+}
+
+test("500 partitions are written, checkpointed and read with few descriptors", async (t) => {
+  const directory = temporaryDirectory(t);
+  const partitions = 500;
+  const writing = countingFileSystem();
+  const log = await openAt(t, directory, { fileSystem: writing.fs, openFilesMax: 16 });
+  const topic = await log.topic("a", { partitions, durability: "os" });
+  await Promise.all(upTo(partitions).map((partition) => topic.append({ value: `${partition}`, partition })));
+  await log.close();
+  assert.ok(writing.most() <= 30, `${writing.most()} files were open`);
+  const reading = countingFileSystem();
+  const again = await openAt(t, directory, { fileSystem: reading.fs, openFilesMax: 16 });
+  const found = await collect((await again.topic("a")).read());
+  assert.deepEqual(
+    found.map(({ value }) => value?.toString()),
+    upTo(partitions).map(String),
+  );
+  assert.ok(reading.most() <= 30, `${reading.most()} files were open`);
+  assert.ok((await again.stats()).storage.openFiles <= 20);
+});
