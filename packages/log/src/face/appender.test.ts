@@ -94,10 +94,11 @@ test("a small record does not overtake a large one that waits", async (t) => {
 
 test("a record that waited is written with the level that was asked for", async (t) => {
   const { topic, gate } = await openHeld(t);
-  fill(topic);
+  const before = fill(topic);
   const levels = ["os", "memory", "disk"] as const;
   const waiting = levels.map((durability) => topic.append({ value }, { durability }));
   gate.release();
+  await settlesSoon(Promise.all(before), "the appends", patienceMs);
   const results = await settlesSoon(Promise.all(waiting), "the appends", patienceMs);
   assert.deepEqual(
     results.map(({ durability }) => durability),
@@ -122,11 +123,11 @@ test("a signal ends the wait for room, and the record never comes", async (t) =>
 
 test("a signal that comes when the record has its place changes nothing", async (t) => {
   const { topic, gate } = await openHeld(t);
-  fill(topic);
+  const before = fill(topic);
   const stop = new AbortController();
   const receipt = topic.append({ value: "stays" }, { signal: stop.signal });
   gate.release();
-  await settlesSoon(receipt, "the append", patienceMs);
+  await settlesSoon(Promise.all([...before, receipt]), "the appends", patienceMs);
   stop.abort(new Error("too late"));
   assert.equal((await valuesOf(topic.read())).at(-1), "stays");
 });

@@ -78,7 +78,8 @@ export class JournalScan {
       const first = await this.#headerAt(number, 0);
       // What follows stands in the rest of the same file, or begins another; one whose beginning is lost is searched.
       const from = number === fileNumber ? position : 0;
-      const to = number === fileNumber || first === undefined ? Number.POSITIVE_INFINITY : pageBytes;
+      const mayFollow = first === undefined || (this.#isLive(first) && first.sequence >= sequence);
+      const to = number === fileNumber || mayFollow ? Number.POSITIVE_INFINITY : pageBytes;
       await this.#searchWitness(number, from, to);
     }
     if (this.syncedSequence >= sequence) throw this.#damaged(undefined, fileNumber, position);

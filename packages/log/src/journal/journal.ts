@@ -271,7 +271,7 @@ export class Journal {
 
   /** Ends what was queued, then closes the files. */
   async close(): Promise<void> {
-    await this.#running;
+    while (this.#running !== undefined) await this.#running;
     this.#failure ??= new LogError("CLOSED", "the log is closed");
     this.#syncTimer?.cancel();
     this.#roomChanged();

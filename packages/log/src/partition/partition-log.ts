@@ -102,6 +102,8 @@ export class PartitionLog {
       highWatermark: this.#highWatermark,
       logEndOffset: this.#logEndOffset,
       tailBytes: this.tail.bytes,
+      tailRecords: this.#logEndOffset - Math.max(this.#recoveryPoint, this.#logStartOffset),
+      segmentRecords: Math.max(0, this.#recoveryPoint - this.#logStartOffset),
       segmentBytes: this.#segments.reduce((sum, segment) => sum + segment.state.logBytes, 0),
       segmentCount: this.#segments.length,
     };

@@ -145,6 +145,7 @@ export class RecordBatch {
       const key = readBytes(source, reader, end);
       const value = readBytes(source, reader, end);
       const headers = source[reader.position] === 0 ? undefined : source.subarray(reader.position, end);
+      if (headers === undefined && reader.position + 1 !== end) throw corrupt("a record is longer than its fields");
       reader.position = end;
       yield new LogRecord(partition, offset, timestamp, key, value, headers);
     }
@@ -194,6 +195,7 @@ function decodeHeaders(source: Buffer): Header[] {
     if (name === null) throw corrupt("a header has no name");
     headers.push([name.toString("utf8"), readBytes(source, reader, source.length)]);
   }
+  if (reader.position !== source.length) throw corrupt("a record is longer than its fields");
   return headers;
 }
 

@@ -222,7 +222,7 @@ export class Segment {
   #verify(chunk: Buffer, position: number, bytesMax: number): number {
     let expected = -1;
     let at = 0;
-    while (at + batchHeaderBytes <= chunk.length) {
+    while (at + batchHeaderBytes <= chunk.length && (at === 0 || at < bytesMax)) {
       const length = this.#lengthAt(chunk, at, position + at);
       if (at + length > chunk.length || (at > 0 && at + length > bytesMax)) break;
       const batch = new RecordBatch(chunk.subarray(at, at + length));

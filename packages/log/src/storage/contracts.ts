@@ -84,8 +84,11 @@ export interface PartitionDescription {
   readonly highWatermark: number;
   /** The offset of the next append. */
   readonly logEndOffset: number;
+  /** What is not yet in a segment: bytes, and records by their offsets (gaps count). */
   readonly tailBytes: number;
+  readonly tailRecords: number;
   readonly segmentBytes: number;
+  readonly segmentRecords: number;
   readonly segmentCount: number;
 }
 

@@ -26,7 +26,10 @@ test("histories with crashes of both kinds, faults and interrupted recoveries ke
 
 test("a seed replays the same history", async () => {
   const [left, right] = [await runHistory(7), await runHistory(7)];
-  ok(JSON.stringify(left) === JSON.stringify(right), `${JSON.stringify(left)} is not ${JSON.stringify(right)}`);
+  ok(
+    JSON.stringify(left) === JSON.stringify(right),
+    `${JSON.stringify(left)} is not ${JSON.stringify(right)}`,
+  );
 });
 
 for (const [lie, disguise] of Object.entries(lies)) {

@@ -9,7 +9,8 @@ const segment = /\/topics\/.*\.log$/;
 const nothing = (): Promise<void> => Promise.resolve();
 
 export const lies: Readonly<Record<string, Lie>> = {
-  "a sync of the journal does nothing": (disk) => files(disk, journal, (file) => ({ ...file, sync: nothing })),
+  "a sync of the journal does nothing": (disk) =>
+    files(disk, journal, (file) => ({ ...file, sync: nothing })),
   "a sync of a segment does nothing": (disk) => files(disk, segment, (file) => ({ ...file, sync: nothing })),
   "a sync of the checkpoint file does nothing": (disk) =>
     files(disk, /checkpoint/, (file) => ({ ...file, sync: nothing })),
@@ -28,9 +29,15 @@ export const lies: Readonly<Record<string, Lie>> = {
   },
   "a removal does nothing": (disk) => ({ ...methods(disk), remove: nothing, removeDirectory: nothing }),
   "a write to the journal loses its last sector": (disk) =>
-    files(disk, journal, (file) => ({ ...file, write: (pieces, position) => file.write(short(pieces), position) })),
+    files(disk, journal, (file) => ({
+      ...file,
+      write: (pieces, position) => file.write(short(pieces), position),
+    })),
   "a write to a segment loses its last sector": (disk) =>
-    files(disk, segment, (file) => ({ ...file, write: (pieces, position) => file.write(short(pieces), position) })),
+    files(disk, segment, (file) => ({
+      ...file,
+      write: (pieces, position) => file.write(short(pieces), position),
+    })),
   "a failed sync is swallowed": (disk) =>
     files(disk, /./, (file) => ({ ...file, sync: () => file.sync().catch(() => undefined) })),
   "a failed write is swallowed": (disk) =>

@@ -72,7 +72,13 @@ export class Oracle {
     if (result.offset !== receipt?.offset || result.partition !== receipt.partition)
       fail("I1", model, result.partition, result.offset, `acknowledged elsewhere than at ${receipt?.offset}`);
     if (levels[result.durability] < levels[level])
-      fail("I1", model, result.partition, result.offset, `acknowledged at ${result.durability}, not ${level}`);
+      fail(
+        "I1",
+        model,
+        result.partition,
+        result.offset,
+        `acknowledged at ${result.durability}, not ${level}`,
+      );
     entry.acknowledged = true;
   }
 
@@ -121,11 +127,18 @@ export class Oracle {
       const { offset } = record;
       if (offset < startMin) fail("I9", model, partition, offset, "read although deleted");
       if (offset < next) fail("I2", model, partition, offset, "read twice or out of order");
-      if (offset > next && offset > startMax) fail("I2", model, partition, next, `missing: ${offset} came instead`);
+      if (offset > next && offset > startMax)
+        fail("I2", model, partition, next, `missing: ${offset} came instead`);
       const entry = expected[offset];
       if (entry === undefined) fail("I2", model, partition, offset, "read, but never submitted");
       if (record.key?.toString() !== entry.key || !sameBytes(record.value, entry.value))
-        fail("I1", model, partition, offset, `holds another record, ${record.key?.toString()}, not ${entry.key}`);
+        fail(
+          "I1",
+          model,
+          partition,
+          offset,
+          `holds another record, ${record.key?.toString()}, not ${entry.key}`,
+        );
       next = offset + 1;
     }
     this.recordsChecked += records.length;
@@ -166,20 +179,30 @@ export class Oracle {
     const { logStartOffset, highWatermark, logEndOffset } = await topic.partition(number).describe();
     if (highWatermark !== logEndOffset)
       fail("I3", model, number, highWatermark, `recovered, but visible only up to here, not ${logEndOffset}`);
-    if (logEndOffset < must) fail("I1", model, number, logEndOffset, `lost: acknowledged up to ${must} (${ending})`);
+    if (logEndOffset < must)
+      fail("I1", model, number, logEndOffset, `lost: acknowledged up to ${must} (${ending})`);
     if (logEndOffset > expected.length)
       fail("I2", model, number, expected.length, `invented: it ends at ${logEndOffset}`);
     if (logStartOffset < partition.start)
       fail("I9", model, number, logStartOffset, `back although deleted up to ${partition.start}`);
     if (logStartOffset > partition.startMax)
-      fail("I1", model, number, logStartOffset, `its start, yet deletion was asked for up to ${partition.startMax}`);
+      fail(
+        "I1",
+        model,
+        number,
+        logStartOffset,
+        `its start, yet deletion was asked for up to ${partition.startMax}`,
+      );
     const records: LogRecord[] = [];
     for await (const record of topic.partition(number).read()) records.push(record);
     partition.startMax = Math.max(logStartOffset, partition.start);
     const end = this.compare(model, number, logStartOffset, records);
     if (end !== Math.max(logEndOffset, logStartOffset))
       fail("I2", model, number, end, `reading ends here, the partition at ${logEndOffset}`);
-    partition.records = (expected.slice(0, logEndOffset) as Entry[]).map((entry) => ({ ...entry, receipt: undefined }));
+    partition.records = (expected.slice(0, logEndOffset) as Entry[]).map((entry) => ({
+      ...entry,
+      receipt: undefined,
+    }));
     partition.start = partition.startMax = logStartOffset;
     partition.visibleEnd = partition.syncedEnd = 0;
   }

@@ -109,7 +109,8 @@ export class SimulatedDisk {
       this.onOperation?.(verb, path);
       operation.resolve(result);
     } catch (error) {
-      if (systemCodeOf(error) === "ENOSPC" && fault === undefined) this.hits.push({ verb, path, code: "ENOSPC" });
+      if (systemCodeOf(error) === "ENOSPC" && fault === undefined)
+        this.hits.push({ verb, path, code: "ENOSPC" });
       operation.reject(error);
     }
   }
@@ -157,7 +158,8 @@ export class SimulatedDisk {
   #fail(operation: Operation, fault: Fault): void {
     const file = this.file(operation.path);
     if (operation.verb === "sync") file?.failSync(this.random);
-    else if (operation.verb === "write") operation.run(fault.code === "ENOSPC" ? this.random.below(1024) / 1024 : 0);
+    else if (operation.verb === "write")
+      operation.run(fault.code === "ENOSPC" ? this.random.below(1024) / 1024 : 0);
   }
 
   #faultFor(verb: Verb, path: string): Fault | undefined {

@@ -16,12 +16,14 @@ export class SimulatedFileSystem implements FileSystem {
   }
 
   open(path: string, mode: Parameters<FileSystem["open"]>[1]): Promise<File> {
-    const verb = mode === "create" || (mode === "append" && this.#disk.file(path) === undefined) ? "create" : "open";
+    const verb =
+      mode === "create" || (mode === "append" && this.#disk.file(path) === undefined) ? "create" : "open";
     return this.#call(verb, path, () => {
       let file = this.#disk.file(path);
       if (file === undefined) {
         const parent = this.#disk.parent(path);
-        if (parent === undefined || mode === "read" || mode === "write") throw diskError("ENOENT", "open", path);
+        if (parent === undefined || mode === "read" || mode === "write")
+          throw diskError("ENOENT", "open", path);
         file = new SimulatedFile();
         parent.change([lastName(path), file]);
       } else if (mode === "create") {

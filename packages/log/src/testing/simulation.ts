@@ -91,16 +91,6 @@ export class Simulation {
     }
   }
 
-  /** Lets things happen for a while. */
-  async runFor(milliseconds: number): Promise<void> {
-    const endMs = this.clock.elapsedMs() + milliseconds;
-    this.touch();
-    while (this.clock.elapsedMs() < endMs) {
-      await quiet();
-      this.step();
-    }
-  }
-
   /** Somebody asked for something: what happens from here on is not idleness. */
   touch(): void {
     this.#busyMs = this.clock.elapsedMs();
@@ -113,7 +103,8 @@ export class Simulation {
       const idleMs = clock.elapsedMs() - this.#busyMs;
       if (!clock.fireNext() && !disk.isBusy)
         throw new Violation("a hang: no operation is under way and no timer runs");
-      if (idleMs > hangMs && !disk.isBusy) throw new Violation("a hang: only timers fire, and nothing comes of it");
+      if (idleMs > hangMs && !disk.isBusy)
+        throw new Violation("a hang: only timers fire, and nothing comes of it");
       return;
     }
     clock.pass(random.below(100) / 100);

@@ -37,6 +37,13 @@ export function randomFault(random: Random): Fault {
   if (kind === 0) return { code: "EIO", verbs: ["write"], path: /\.journal/, skip, times };
   if (kind === 1) return { code: "EIO", verbs: ["sync"], path: /\.journal/, skip, times };
   if (kind === 2) return { code: "EIO", verbs: ["write", "sync"], path: /topics/, skip: skip >> 1, times: 1 };
-  if (kind === 3) return { code: "EMFILE", verbs: ["open", "create"], path: /topics/, skip: skip >> 1, times: 1 };
-  return { code: "EIO", verbs: ["write", "sync", "rename", "syncDirectory"], path: /checkpoint|log$|topics/, skip: skip >> 2, times: 1 };
+  if (kind === 3)
+    return { code: "EMFILE", verbs: ["open", "create"], path: /topics/, skip: skip >> 1, times: 1 };
+  return {
+    code: "EIO",
+    verbs: ["write", "sync", "rename", "syncDirectory"],
+    path: /checkpoint|log$|topics/,
+    skip: skip >> 2,
+    times: 1,
+  };
 }

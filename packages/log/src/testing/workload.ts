@@ -27,7 +27,9 @@ export interface HistoryResult {
 
 const directory = "/disk/log";
 const outstandingMax = 24;
-const noise: Buffer = Buffer.from(Array.from({ length: 64 * kibibyte }, (_, at) => (at * 7919 + (at >> 8) * 31) & 255));
+const noise: Buffer = Buffer.from(
+  Array.from({ length: 64 * kibibyte }, (_, at) => (at * 7919 + (at >> 8) * 31) & 255),
+);
 
 /** Runs the history of a seed. Throws a Violation, or whatever the engine should not have thrown. */
 export async function runHistory(seed: number, options: HistoryOptions = {}): Promise<HistoryResult> {
@@ -264,7 +266,10 @@ class History {
     for await (const record of partition.read()) records.push(record);
     const end = this.#oracle.compare(model, number, start, records);
     const isSeen = end >= must || known.startMax >= must || this.#oracle.isFailed;
-    if (!isSeen) throw new Violation(`${model.config.durability} ${model.name}/${number}: acknowledged up to ${must}, readable up to ${end}`);
+    if (!isSeen)
+      throw new Violation(
+        `${model.config.durability} ${model.name}/${number}: acknowledged up to ${must}, readable up to ${end}`,
+      );
     known.visibleEnd = Math.max(known.visibleEnd, end);
   }
 
@@ -301,7 +306,8 @@ class History {
       const code = error instanceof LogError ? error.code : undefined;
       const isHit = disk.hits.length > 0;
       const wasDeleted = model?.state === "deleting" || model?.state === "gone";
-      if (code === "JOURNAL_FAILED" && disk.hits.some(({ path }) => path.includes("/journal/"))) this.#oracle.isFailed = true;
+      if (code === "JOURNAL_FAILED" && disk.hits.some(({ path }) => path.includes("/journal/")))
+        this.#oracle.isFailed = true;
       else if ((code === "TOPIC_NOT_FOUND" || code === "PARTITION_NOT_FOUND") && wasDeleted) return;
       else if (code === "RECORD_TOO_LARGE" && allowed?.includes(code)) return;
       else if (code === undefined || !isHit || (allowed !== undefined && !allowed.includes(code)))
@@ -314,7 +320,8 @@ class History {
     const names = new Set(this.#oracle.topics.map(({ name }) => name));
     for (const [path] of this.#simulation.disk.root.files("")) {
       const topic = /\/topics\/(.+)-\d+\//.exec(path)?.[1];
-      if (topic !== undefined && !names.has(topic)) throw new Violation(`I9: ${path} is left of a deleted topic`);
+      if (topic !== undefined && !names.has(topic))
+        throw new Violation(`I9: ${path} is left of a deleted topic`);
       if (lastName(path).endsWith(".tmp")) throw new Violation(`${path} is left over`);
     }
   }

@@ -105,7 +105,9 @@ export class MemoryStorage implements LogStorage {
       highWatermark: end,
       logEndOffset: end,
       tailBytes: bytes,
+      tailRecords: end - logStartOffset,
       segmentBytes: 0,
+      segmentRecords: 0,
       segmentCount: 0,
     };
   }
