@@ -81,10 +81,11 @@ export async function openFileStorage(options: OpenFileOptions): Promise<FileSto
     try {
       await rewrite(journal, replayed.uncertain);
       journal.endRecovery();
-      await state.tidy();
       // From here on the new writer's blocks count, and the old one's beyond its start do not. Topics and segments
       // stay as the old checkpoint has them: the journal would be replayed over them again.
       await writeCheckpoint(fs, directory, { ...checkpoint, writers });
+      // Only now: a deletion that was in an uncertain block does not count before.
+      await state.tidy();
     } catch (error) {
       await journal.close();
       throw error;
