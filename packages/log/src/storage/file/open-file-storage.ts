@@ -119,6 +119,8 @@ async function refuseForeign(fs: FileSystem, directory: string): Promise<void> {
 }
 
 async function create({ fs, clock, directory }: OpenFileOptions): Promise<CheckpointState> {
+  // The checkpoint file comes last: where it is, everything above it is durable.
+  await fs.syncDirectory(parentOf(directory));
   await fs.makeDirectory(`${directory}/journal`);
   await fs.makeDirectory(`${directory}/topics`);
   const state: CheckpointState = {
@@ -130,7 +132,6 @@ async function create({ fs, clock, directory }: OpenFileOptions): Promise<Checkp
     partitions: [],
   };
   await writeCheckpoint(fs, directory, state);
-  await fs.syncDirectory(parentOf(directory));
   return state;
 }
 
@@ -210,6 +211,8 @@ async function openFiles(
     if (content === undefined) result.free.push(file);
     else result.live.push(Object.assign(file, content));
   }
+  // A process that was killed may have made them without getting as far as to make their names durable.
+  await fs.syncDirectory(directory);
   result.live.sort((left, right) => left.firstSequence - right.firstSequence);
   return result;
 }
