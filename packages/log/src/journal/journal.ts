@@ -243,6 +243,7 @@ export class Journal {
 
   /** Frees every file whose blocks all come before `sequence`; what exceeds the limits is given back. */
   async trim(sequence: number): Promise<void> {
+    const before = this.#live.length;
     while (this.#live.length > 1 && (this.#live[0] as JournalFile).lastSequence < sequence) {
       const file = this.#live.shift() as JournalFile;
       file.position = 0;
@@ -251,7 +252,8 @@ export class Journal {
         await this.#remove(file);
       else this.#free.push(file);
     }
-    this.#roomChanged();
+    // Whoever waits looks again only if something has changed, or it would ask for the next checkpoint at once.
+    if (this.#live.length < before) this.#roomChanged();
   }
 
   /** Where a scan must start that shall find block `sequence`, written or next: at the first block of its file. */

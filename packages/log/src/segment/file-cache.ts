@@ -18,6 +18,8 @@ interface Entry {
 }
 
 export class FileCache {
+  /** Whoever uses it must not write, even to mend something. */
+  readonly isReadOnly: boolean;
   readonly #fs: FileSystem;
   readonly #filesMax: number;
   /** In order of use, the least recent first. */
@@ -26,7 +28,8 @@ export class FileCache {
   #reads = 0;
   readonly #readQueue: (() => void)[] = [];
 
-  constructor(fs: FileSystem, filesMax: number) {
+  constructor(fs: FileSystem, filesMax: number, isReadOnly = false) {
+    this.isReadOnly = isReadOnly;
     this.#fs = fs;
     this.#filesMax = filesMax;
   }

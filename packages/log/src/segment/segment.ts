@@ -187,12 +187,12 @@ export class Segment {
   }
 
   /** All batch headers in order, without reading what lies between large ones. */
-  async *spans(from = 0): AsyncGenerator<BatchSpan, void, void> {
+  async *spans(from = 0, end: number = this.#state.logBytes): AsyncGenerator<BatchSpan, void, void> {
     let chunk: Buffer = Buffer.alloc(0);
     let chunkStart = from;
-    for (let position = from; position < this.#state.logBytes; ) {
+    for (let position = from; position < end; ) {
       if (position < chunkStart || position + batchHeaderBytes > chunkStart + chunk.length) {
-        const length = Math.min(scanBytes, this.#state.logBytes - position);
+        const length = Math.min(scanBytes, end - position);
         if (length < batchHeaderBytes) throw this.#damaged(position, "it ends in the middle of a header");
         chunk = await this.#cache.use(this.logPath, "read", (file) =>
           this.#readExactly(file, position, length),
@@ -321,6 +321,8 @@ export class Segment {
   ): Promise<Buffer> {
     if (bytes === 0) return Buffer.alloc(0);
     const path = this.#path + suffix;
+    // As it is now: a checkpoint may add to the segment meanwhile.
+    const { baseOffset, logBytes, index } = this.#state;
     const stored = await this.#cache
       .use(path, "read", async (file) => {
         const buffer = Buffer.allocUnsafeSlow(bytes);
@@ -328,9 +330,9 @@ export class Segment {
       })
       .catch(() => undefined);
     if (stored?.length === bytes && crc32c(stored) === crc) return stored;
-    const writer = new IndexWriter(this.#state.baseOffset, emptyIndexState);
-    for await (const span of this.spans()) writer.add(span);
-    if (this.#state.index.lastTimeEntry > writer.state.lastTimeEntry) writer.addTime();
+    const writer = new IndexWriter(baseOffset, emptyIndexState);
+    for await (const span of this.spans(0, logBytes)) writer.add(span);
+    if (index.lastTimeEntry > writer.state.lastTimeEntry) writer.addTime();
     const rebuilt = pick(writer);
     if (rebuilt.length !== bytes || crc32c(rebuilt) !== crc) {
       throw this.#damaged(
@@ -338,8 +340,8 @@ export class Segment {
         `an index rebuilt from it differs from the one that was made when it was written`,
       );
     }
-    // On a read-only disk the index in memory will do.
-    await this.#cache.use(path, "append", (file) => file.write([rebuilt], 0)).catch(() => undefined);
+    // Where it cannot be written the index in memory will do.
+    if (!this.#cache.isReadOnly) await this.#cache.use(path, "append", (file) => file.write([rebuilt], 0)).catch(() => undefined);
     return rebuilt;
   }
 

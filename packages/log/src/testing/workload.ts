@@ -85,6 +85,11 @@ class History {
   /** Opens the log, through up to three crashes and a fault; then asks the oracle. */
   async #reopen(): Promise<void> {
     const { disk } = this.#simulation;
+    if (disk.hits.some(({ verb }) => verb === "sync") && this.#random.chance(0.4)) {
+      // After a failed sync the page cache may drop what it holds: "os" then promises no more than "memory".
+      for (const [, file] of disk.root.files("")) file.evict();
+      if (this.#ending !== "closed") this.#ended("power");
+    }
     disk.faults = [];
     disk.freeBytes = Number.POSITIVE_INFINITY;
     let crashes = this.#random.pick([0, 0, 1, 1, 2, 3]);

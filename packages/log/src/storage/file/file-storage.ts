@@ -383,7 +383,7 @@ export class FileStorage implements LogStorage, JournalObserver {
 
   #released(partition: PartitionLog, bytes: number): void {
     this.#state.released(partition, bytes);
-    this.#wakeReleased();
+    if (bytes > 0) this.#wakeReleased();
   }
 
   #wakeReleased(): void {

@@ -64,7 +64,7 @@ export async function openFileStorage(options: OpenFileOptions): Promise<FileSto
     };
     const writers = [...checkpoint.writers.filter(({ start }) => start < writer.start), writer];
     const storage = new FileStorage({ fs, clock, directory, settings, cache, state, writers, lock });
-    const files = await openFiles(fs, journalDirectory, replayed.files);
+    const files = await openFiles(fs, journalDirectory, replayed);
     const journal = new Journal(
       fs,
       clock,
@@ -197,7 +197,7 @@ async function replay(
 async function openFiles(
   fs: FileSystem,
   directory: string,
-  live: Replayed["files"],
+  { files, syncedSequence }: Replayed,
 ): Promise<{ live: JournalFile[]; free: JournalFile[] }> {
   const result: { live: JournalFile[]; free: JournalFile[] } = { live: [], free: [] };
   for (const name of (await fs.list(directory)) ?? []) {
@@ -207,9 +207,13 @@ async function openFiles(
       continue;
     }
     const file = await openJournalFile(fs, directory, number);
-    const content = live.get(number);
+    const content = files.get(number);
     if (content === undefined) result.free.push(file);
-    else result.live.push(Object.assign(file, content));
+    else {
+      // What is written anew elsewhere is of no use here.
+      const lastSequence = Math.min(content.lastSequence, syncedSequence);
+      result.live.push(Object.assign(file, content, { lastSequence }));
+    }
   }
   // A process that was killed may have made them without getting as far as to make their names durable.
   await fs.syncDirectory(directory);
