@@ -123,9 +123,8 @@ export class Log {
 
   /** Figures of the log, of every topic and of every partition. */
   async stats(): Promise<LogStats> {
-    const topics = await Promise.all(
-      (await this.topics()).map(async (name) => (await this.existingTopic(name)).describe()),
-    );
+    const described = await Promise.all((await this.topics()).map((name) => this.#describeIfThere(name)));
+    const topics = described.filter((description) => description !== undefined);
     return {
       topics,
       formingBytes: this.#appender.formingBytes,
@@ -156,6 +155,16 @@ export class Log {
     }
     this.#appender.fail(new LogError("CLOSED", "the log is closed"));
     await this.#storage.close();
+  }
+
+  /** Undefined for a topic that is deleted while figures are gathered. */
+  async #describeIfThere(name: string): Promise<TopicDescription | undefined> {
+    try {
+      return await (await this.existingTopic(name)).describe();
+    } catch (error) {
+      if (error instanceof LogError && error.code === "TOPIC_NOT_FOUND") return undefined;
+      throw error;
+    }
   }
 
   /** One change or look-up of a topic at a time, by name. */

@@ -35,21 +35,22 @@ export async function makeJournalFile(
   const path = `${directory}/${journalFileName(number)}`;
   // Under another name until it is whole: a file that a crash left half made must not count as room.
   const temporary = `${path}.tmp`;
-  const file = await fs.open(temporary, "create");
+  const filling = await fs.open(temporary, "create");
   try {
     for (let at = 0; at < bytes; at += zeros.length) {
-      await file.write([zeros.subarray(0, Math.min(zeros.length, bytes - at))], at);
+      await filling.write([zeros.subarray(0, Math.min(zeros.length, bytes - at))], at);
     }
-    await file.sync();
+    await filling.sync();
+    await filling.close();
     await fs.rename(temporary, path);
     await fs.syncDirectory(directory);
   } catch (error) {
-    await file.close();
+    await filling.close().catch(() => undefined);
     await fs.remove(temporary);
     await fs.remove(path);
     throw error;
   }
-  return { number, path, file, bytes, position: 0, firstSequence: -1, lastSequence: -1 };
+  return openJournalFile(fs, directory, number);
 }
 
 export async function openJournalFile(

@@ -198,6 +198,8 @@ export class FileStorage implements LogStorage, JournalObserver {
     const admitted = this.#admit(bytes).then(() => this.#submit(group));
     const written = admitted.then((outcome) => outcome.written);
     const durable = admitted.then((outcome) => outcome.durable);
+    // Callers look at one of the two at least.
+    written.catch(() => undefined);
     durable.catch(() => undefined);
     return { written, durable };
   }
@@ -278,6 +280,8 @@ export class FileStorage implements LogStorage, JournalObserver {
           for (const entry of entries) this.#apply(entry);
         });
     if (entries.length > 0) void this.#track(durable);
+    // Callers look at one of the two at least.
+    written.catch(() => undefined);
     durable.catch(() => undefined);
     return { written, durable };
   }

@@ -54,6 +54,8 @@ export async function openFileStorage(options: OpenFileOptions): Promise<FileSto
   try {
     const journalDirectory = `${directory}/journal`;
     const checkpoint = (await readCheckpoint(fs, directory)) ?? (await create(options));
+    // Its name may be that of a process that was killed before it could make it durable.
+    await fs.syncDirectory(directory);
     const cache = new FileCache(fs, settings.openFilesMax);
     const state = new FileState(fs, cache, `${directory}/topics`, checkpoint);
     const replayed = await replay(options, journalDirectory, checkpoint, state);
@@ -123,6 +125,7 @@ async function create({ fs, clock, directory }: OpenFileOptions): Promise<Checkp
   await fs.syncDirectory(parentOf(directory));
   await fs.makeDirectory(`${directory}/journal`);
   await fs.makeDirectory(`${directory}/topics`);
+  await fs.syncDirectory(directory);
   const state: CheckpointState = {
     logId: clock.randomBytes(16).toString("hex"),
     writers: [],
