@@ -31,7 +31,7 @@ export class PartitionCheckpoint {
     const { partition } = this;
     if (partition.deleted) return 0;
     partition.isBusy = true;
-    if (partition.leftovers !== "none") await partition.tidy();
+    if (partition.leftovers !== "none" || partition.isTidying) await partition.tidy();
     this.#segments = [...partition.segments];
     this.#recoveryPoint = partition.recoveryPoint;
     let run: Buffer[] = [];

@@ -263,6 +263,10 @@ export class PartitionLog {
     return freed;
   }
 
+  get isTidying(): boolean {
+    return this.#tidying !== undefined;
+  }
+
   /**
    * Removes the files that are not of its segments: of records that were deleted, or left by a checkpoint that did not
    * end. Of a deleted partition that is everything.

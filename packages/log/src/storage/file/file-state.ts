@@ -112,8 +112,12 @@ export class FileState {
   /** Removes the files that nobody needs, but of partitions that a checkpoint is writing to: they come later. */
   tidy(): Promise<void> {
     const turn = this.#tidying.then(async () => {
-      const tidied = [...this.untidy].filter(({ isBusy }) => !isBusy);
-      for (const partition of tidied) await partition.tidy();
+      const tidied: PartitionLog[] = [];
+      for (const partition of this.untidy) {
+        if (partition.isBusy) continue;
+        await partition.tidy();
+        tidied.push(partition);
+      }
       // Durable before the checkpoint file forgets the partition, or its directory could come back.
       if (tidied.some(({ deleted }) => deleted)) await this.#fs.syncDirectory(this.#topicsDirectory);
       for (const partition of tidied) this.untidy.delete(partition);
