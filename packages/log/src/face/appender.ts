@@ -188,9 +188,9 @@ export class Appender {
 
   /** Gives the storage what has formed, unless it is busy. */
   #handOver(): void {
-    if (this.#busy !== undefined || this.#listed.length === 0) return;
     this.#gathering?.cancel();
     this.#gathering = undefined;
+    if (this.#busy !== undefined || this.#listed.length === 0) return;
     this.#atStorage = this.#takeGroup();
     this.#busy = this.#commit(this.#atStorage).catch((error: unknown) => {
       this.#busy = undefined;
