@@ -272,11 +272,16 @@ export class PartitionLog {
    * end. Of a deleted partition that is everything.
    */
   tidy(): Promise<void> {
-    // Once at a time: what a checkpoint writes afterwards must not look like leftovers.
-    this.#tidying ??= this.#tidy().finally(() => {
-      this.#tidying = undefined;
-    });
-    return this.#tidying;
+    // One after the other: what a checkpoint writes afterwards must not look like leftovers, and what was deleted
+    // while one was under way is left to the next.
+    const turn = (this.#tidying ?? Promise.resolve()).then(() => this.#tidy());
+    const settled = turn
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#tidying === settled) this.#tidying = undefined;
+      });
+    this.#tidying = settled;
+    return turn;
   }
 
   async #tidy(): Promise<void> {

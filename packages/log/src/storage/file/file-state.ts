@@ -113,14 +113,20 @@ export class FileState {
   tidy(): Promise<void> {
     const turn = this.#tidying.then(async () => {
       const tidied: PartitionLog[] = [];
-      for (const partition of this.untidy) {
-        if (partition.isBusy) continue;
-        await partition.tidy();
-        tidied.push(partition);
+      try {
+        for (const partition of this.untidy) {
+          if (partition.isBusy) continue;
+          // Off the list first: what is deleted meanwhile puts it back.
+          this.untidy.delete(partition);
+          tidied.push(partition);
+          await partition.tidy();
+        }
+        // Durable before the checkpoint file forgets the partition, or its directory could come back.
+        if (tidied.some(({ deleted }) => deleted)) await this.#fs.syncDirectory(this.#topicsDirectory);
+      } catch (error) {
+        for (const partition of tidied) this.untidy.add(partition);
+        throw error;
       }
-      // Durable before the checkpoint file forgets the partition, or its directory could come back.
-      if (tidied.some(({ deleted }) => deleted)) await this.#fs.syncDirectory(this.#topicsDirectory);
-      for (const partition of tidied) this.untidy.delete(partition);
     });
     this.#tidying = turn.catch(() => undefined);
     return turn;
