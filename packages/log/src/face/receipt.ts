@@ -67,7 +67,7 @@ export class WaitingReceipt {
 
   /** The record has its place: `actual` is its receipt. */
   follow(actual: Receipt): void {
-    asReceipt(this.receipt, actual.partition, actual.offset);
+    void asReceipt(this.receipt, actual.partition, actual.offset);
     this.#resolve(actual);
   }
 

@@ -145,7 +145,8 @@ export class RecordBatch {
       const key = readBytes(source, reader, end);
       const value = readBytes(source, reader, end);
       const headers = source[reader.position] === 0 ? undefined : source.subarray(reader.position, end);
-      if (headers === undefined && reader.position + 1 !== end) throw corrupt("a record is longer than its fields");
+      if (headers === undefined && reader.position + 1 !== end)
+        throw corrupt("a record is longer than its fields");
       reader.position = end;
       yield new LogRecord(partition, offset, timestamp, key, value, headers);
     }

@@ -341,7 +341,8 @@ export class Segment {
       );
     }
     // Where it cannot be written the index in memory will do.
-    if (!this.#cache.isReadOnly) await this.#cache.use(path, "append", (file) => file.write([rebuilt], 0)).catch(() => undefined);
+    if (!this.#cache.isReadOnly)
+      await this.#cache.use(path, "append", (file) => file.write([rebuilt], 0)).catch(() => undefined);
     return rebuilt;
   }
 
