@@ -47,15 +47,19 @@ function durableAppends(inFlight: number): Workload {
       const value = Buffer.alloc(100, "x");
       return withLog(directory, async (log, topic) => {
         let count = 0;
-        const append = async (until: number): Promise<void> => {
-          while (performance.now() < until) {
+        let isOver = false;
+        const append = async (): Promise<void> => {
+          while (!isOver) {
             await topic.append({ value });
             count++;
           }
         };
         const lanes = (ms: number): Promise<void>[] => {
-          const until = performance.now() + ms;
-          return Array.from({ length: inFlight }, () => append(until));
+          isOver = false;
+          setTimeout(() => {
+            isOver = true;
+          }, ms);
+          return Array.from({ length: inFlight }, append);
         };
         await Promise.all(lanes(seconds * 250)); // Until the code is compiled and the journal has its size.
         count = 0;
