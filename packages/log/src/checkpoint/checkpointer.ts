@@ -130,9 +130,9 @@ export class Checkpointer {
     );
     const results = await Promise.allSettled(lanes);
     // No file goes that the checkpoint file just written still leads to, even if it holds nothing new.
-    const start = this.#journal.scanStart(this.#oldestNeeded(sequence));
+    const start = this.#journal.ring.scanStart(this.#oldestNeeded(sequence));
     await this.#source.save(start);
-    await this.#journal.trim(start);
+    await this.#journal.ring.trim(start);
     const failure = results.find((result) => result.status === "rejected");
     if (failure !== undefined) throw failure.reason;
     this.count++;

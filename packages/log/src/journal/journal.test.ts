@@ -17,8 +17,9 @@ import {
   withCode,
 } from "../test-support.js";
 import { blockHeaderBytes, pageBytes } from "./block.js";
-import { type Commit, Journal, type JournalOptions } from "./journal.js";
+import { Journal, type JournalOptions } from "./journal.js";
 import { JournalScan, type ScannedBlock } from "./journal-scan.js";
+import type { Commit } from "./submission.js";
 
 const patienceMs = 30_000;
 const writer = { epoch: 1, writerId: "00112233445566aa", start: 0 };
@@ -54,7 +55,7 @@ async function openJournal(t: TestContext, given: Partial<JournalOptions> = {}) 
     return closed;
   };
   cleanUp(t, close);
-  journal.endRecovery();
+  journal.ring.endRecovery();
   await journal.append([Buffer.from("first")], true).durable;
   const arm = (hook: DiskHook): void => {
     armed = hook;
@@ -207,11 +208,11 @@ test("a file is used again after trim, and the journal does not grow", async (t)
   const { directory, journal } = await openJournal(t, ring);
   for (let round = 0; round < 30; round++) {
     await appendLarge(journal, 1);
-    await journal.trim(journal.syncedSequence + 1);
-    assert.ok(journal.fileBytes <= ring.bytesMax, `${journal.fileBytes} bytes`);
+    await journal.ring.trim(journal.syncedSequence + 1);
+    assert.ok(journal.ring.fileBytes <= ring.bytesMax, `${journal.ring.fileBytes} bytes`);
   }
   const numbers = new Set(
-    (await blocksIn(directory, journal.scanStart(journal.syncedSequence))).map((b) => b.fileNumber),
+    (await blocksIn(directory, journal.ring.scanStart(journal.syncedSequence))).map((b) => b.fileNumber),
   );
   assert.ok(numbers.size <= 2);
   assert.ok(readdirSync(directory).length <= 4);
@@ -220,9 +221,9 @@ test("a file is used again after trim, and the journal does not grow", async (t)
 test("without trim no block is overwritten, and there is no room when the limit is reached", async (t) => {
   const { directory, journal } = await openJournal(t, ring);
   let count = 1;
-  for (; journal.hasRoom(30_000) && count < 100; count++) await appendLarge(journal, 1);
+  for (; journal.ring.hasRoom(30_000) && count < 100; count++) await appendLarge(journal, 1);
   assert.ok(5 <= count && count <= 8, `${count} blocks`);
-  assert.ok(journal.fileBytes <= ring.bytesMax);
+  assert.ok(journal.ring.fileBytes <= ring.bytesMax);
   assert.deepEqual(
     (await blocksIn(directory)).map(({ sequence }) => sequence),
     Array.from({ length: count }, (_, n) => n),
@@ -232,9 +233,9 @@ test("without trim no block is overwritten, and there is no room when the limit 
 test("trim keeps every file that holds a block still needed", async (t) => {
   const { directory, journal } = await openJournal(t, ring);
   await appendLarge(journal, 5);
-  await journal.trim(3);
+  await journal.ring.trim(3);
   await appendLarge(journal, 2);
-  const sequences = (await blocksIn(directory, journal.scanStart(3))).map(({ sequence }) => sequence);
+  const sequences = (await blocksIn(directory, journal.ring.scanStart(3))).map(({ sequence }) => sequence);
   assert.ok(sequences.includes(3) && sequences.at(-1) === 7, `${sequences}`);
 });
 
@@ -254,9 +255,9 @@ test("a small log gets a small first file, and larger ones as it grows", async (
 test("shrink gives back all free files but one", async (t) => {
   const { directory, journal } = await openJournal(t, ring);
   await appendLarge(journal, 6);
-  await journal.trim(journal.syncedSequence + 1);
+  await journal.ring.trim(journal.syncedSequence + 1);
   const before = readdirSync(directory).length;
-  await journal.shrink();
+  await journal.ring.shrink();
   const after = readdirSync(directory).filter((name) => name.endsWith(".journal"));
   assert.ok(after.length < before && after.length <= 2, `${after}`);
   await appendLarge(journal, 4);

@@ -126,14 +126,14 @@ export class FileStorage implements LogStorage, JournalObserver {
       tailBytes: this.#state.tailBytes,
       tailBytesMax: this.#tailBytesMax,
       segmentBytes,
-      journalBytes: this.#journal.fileBytes,
-      journalLiveBytes: this.#journal.liveBytes,
+      journalBytes: this.#journal.ring.fileBytes,
+      journalLiveBytes: this.#journal.ring.liveBytes,
       journalBlocks: counters.blocks,
       journalBlockBytes: counters.blockBytes,
       groups: this.#groups,
       syncs: counters.syncs,
       checkpoints: this.#checkpointer.count,
-      openFiles: this.#parts.cache.openCount + this.#journal.fileCount,
+      openFiles: this.#parts.cache.openCount + this.#journal.ring.fileCount,
       groupBatches: this.#groupBatches.counts,
       commitMicros: this.#commitMicros.counts,
       trouble: this.#trouble,
@@ -365,7 +365,7 @@ export class FileStorage implements LogStorage, JournalObserver {
 
   #hasRoom(bytes: number): boolean {
     const { tailBytes } = this.#state;
-    return (tailBytes === 0 || tailBytes + bytes <= this.#tailBytesMax) && this.#journal.hasRoom(bytes);
+    return (tailBytes === 0 || tailBytes + bytes <= this.#tailBytesMax) && this.#journal.ring.hasRoom(bytes);
   }
 
   #admit(bytes: number): Promise<void> {
@@ -374,7 +374,7 @@ export class FileStorage implements LogStorage, JournalObserver {
         if (this.#journal.failure !== undefined) throw this.#journal.failure;
         this.#checkpointer.request();
         const released = new Promise<void>((resolve) => this.#releaseWaiters.push(resolve));
-        await Promise.race([this.#journal.roomChange(), released]);
+        await Promise.race([this.#journal.ring.roomChange(), released]);
       }
     });
     this.#admission = turn.finally(() => {
@@ -398,7 +398,7 @@ export class FileStorage implements LogStorage, JournalObserver {
 
   #checkpointIfNeeded(): void {
     const isTailFull = this.#state.tailBytes * 2 > this.#tailBytesMax;
-    const isJournalFull = this.#journal.liveBytes * 2 > this.#journal.bytesMax;
+    const isJournalFull = this.#journal.ring.liveBytes * 2 > this.#journal.ring.bytesMax;
     if ((isTailFull || isJournalFull) && !this.#checkpointer.isRunning) this.#checkpointer.request();
   }
 
@@ -406,7 +406,7 @@ export class FileStorage implements LogStorage, JournalObserver {
     this.#rotateTimer = this.#clock.startTimer(this.#parts.settings.journalRotateMs, () => {
       // A file is not begun before the last one has been dealt with: rotation must not use up the journal.
       if (!this.#checkpointer.isRunning && this.#state.dirty.size > 0) {
-        this.#journal.rotate();
+        this.#journal.ring.rotate();
         this.#checkpointer.request();
       }
       this.#startRotation();
@@ -419,7 +419,9 @@ export class FileStorage implements LogStorage, JournalObserver {
     this.#idleTimer = this.#clock.startTimer(idleMs, () => {
       if (this.#clock.elapsedMs() - this.#lastAppendMs >= idleMs && this.#journal.failure === undefined) {
         if (this.#state.dirty.size > 0) this.#checkpointer.request();
-        void this.#track(this.#journal.shrink().catch((error: unknown) => this.#report("journal", error)));
+        void this.#track(
+          this.#journal.ring.shrink().catch((error: unknown) => this.#report("journal", error)),
+        );
       }
       this.#watchIdleness();
     });

@@ -82,7 +82,7 @@ export async function openFileStorage(options: OpenFileOptions): Promise<FileSto
     );
     try {
       await rewrite(journal, replayed.uncertain);
-      journal.endRecovery();
+      journal.ring.endRecovery();
       // From here on the new writer's blocks count, and the old one's beyond its start do not. Topics and segments
       // stay as the old checkpoint has them: the journal would be replayed over them again.
       await writeCheckpoint(fs, directory, { ...checkpoint, writers });
