@@ -25,7 +25,8 @@ export interface HistoryResult {
   readonly records: number;
 }
 
-const directory = "/disk/log";
+// New directories in a row: the name of each has to be made durable.
+const directory = "/disk/some/where/log";
 const outstandingMax = 24;
 const noise: Buffer = Buffer.from(
   Array.from({ length: 64 * kibibyte }, (_, at) => (at * 7919 + (at >> 8) * 31) & 255),
