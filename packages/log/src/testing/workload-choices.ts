@@ -19,7 +19,7 @@ export function randomSettings(random: Random): Partial<LogOptions> {
   const journalFileBytes = random.pick([64, 64, 128, 256]) * kibibyte;
   return {
     journalFileBytes,
-    journalBytesMax: Math.min(1024 * kibibyte, journalFileBytes * random.pick([2, 2, 3, 4])),
+    journalBytesMax: Math.min(1024 * kibibyte, Math.floor(journalFileBytes * random.pick([2, 2, 2.3, 3, 4]))),
     tailBytesMax: random.pick([256, 512, 1024]) * kibibyte,
     syncEveryMs: random.pick([0, 0, 0, 0, 3, 20]),
     lingerMs: random.pick([0, 0, 0, 0, 0, 2]),

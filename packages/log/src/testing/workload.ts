@@ -49,7 +49,9 @@ class History {
   readonly #random: Random;
   readonly #oracle = new Oracle();
   readonly #options: HistoryOptions;
-  readonly #settings: Partial<LogOptions>;
+  #settings: Partial<LogOptions>;
+  /** Whether the settings change from one opening to the next. */
+  readonly #isFickle: boolean;
   #log!: Log;
   /** Calls that have not settled. */
   #underway = new Set<{ what: string }>();
@@ -64,6 +66,7 @@ class History {
     this.#random = this.#simulation.random.fork();
     this.#options = options;
     this.#settings = randomSettings(this.#random);
+    this.#isFickle = this.#random.chance(0.3);
   }
 
   get waiting(): string {
@@ -93,6 +96,7 @@ class History {
     }
     disk.faults = [];
     disk.freeBytes = Number.POSITIVE_INFINITY;
+    if (this.#isFickle) this.#settings = randomSettings(this.#random);
     let crashes = this.#random.pick([0, 0, 1, 1, 2, 3]);
     for (;;) {
       disk.hits = [];
