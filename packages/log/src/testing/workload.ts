@@ -3,13 +3,14 @@
 // seed decides everything.
 import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
-import type { Durability, Log, LogOptions } from "../index.js";
+import type { Log, LogOptions } from "../index.js";
 import { openLog } from "../open.js";
-import { type Ending, type Entry, modelOf, Oracle, type TopicModel } from "./oracle.js";
+import { type Ending, Oracle } from "./oracle.js";
 import type { Random } from "./random.js";
+import { RandomCalls } from "./random-calls.js";
 import { type CrashKind, lastName } from "./simulated-disk.js";
-import { Crashed, quiet, Simulation, Violation } from "./simulation.js";
-import { kibibyte, randomFault, randomSettings, randomTopic } from "./workload-choices.js";
+import { Crashed, Simulation, Violation } from "./simulation.js";
+import { randomFault, randomSettings } from "./workload-choices.js";
 
 export interface HistoryOptions {
   readonly lives?: number;
@@ -27,11 +28,6 @@ export interface HistoryResult {
 
 // New directories in a row: the name of each has to be made durable.
 const directory = "/disk/some/where/log";
-const outstandingMax = 24;
-const noise: Buffer = Buffer.from(
-  Array.from({ length: 64 * kibibyte }, (_, at) => (at * 7919 + (at >> 8) * 31) & 255),
-);
-
 /** Runs the history of a seed. Throws a Violation, or whatever the engine should not have thrown. */
 export async function runHistory(seed: number, options: HistoryOptions = {}): Promise<HistoryResult> {
   const history = new History(seed, options);
@@ -52,12 +48,8 @@ class History {
   #settings: Partial<LogOptions>;
   /** Whether the settings change from one opening to the next. */
   readonly #isFickle: boolean;
+  readonly #calls: RandomCalls;
   #log!: Log;
-  /** Calls that have not settled. */
-  #underway = new Set<{ what: string }>();
-  #entries = 0;
-  #names = 0;
-  #trouble: unknown;
   #ending: Ending = "closed";
 
   constructor(seed: number, options: HistoryOptions) {
@@ -67,10 +59,11 @@ class History {
     this.#options = options;
     this.#settings = randomSettings(this.#random);
     this.#isFickle = this.#random.chance(0.3);
+    this.#calls = new RandomCalls(this.#simulation, this.#random, this.#oracle, options.faults !== false);
   }
 
   get waiting(): string {
-    return [...this.#underway].map(({ what }) => what).join(", ");
+    return this.#calls.waiting;
   }
 
   async run(): Promise<HistoryResult> {
@@ -129,14 +122,13 @@ class History {
   async #live(): Promise<void> {
     const { disk } = this.#simulation;
     this.#ending = "closed";
-    this.#underway = new Set();
     const calls = this.#random.pick([10, 40, 40, 120]);
     if (this.#random.chance(0.8))
       this.#simulation.crashAfter(this.#random.below(calls * this.#random.pick([1, 3])), this.#crashKind());
     if (this.#options.faults !== false && this.#random.chance(0.3)) disk.faults = [randomFault(this.#random)];
     try {
-      await this.#call(calls);
-      if (this.#oracle.isFailed) await this.#simulation.run(this.#checkFailed());
+      await this.#calls.make(this.#log, calls);
+      if (this.#oracle.isFailed) await this.#simulation.run(this.#calls.checkFailed());
       await this.#close();
     } catch (error) {
       if (!(error instanceof Crashed)) throw error;
@@ -149,7 +141,9 @@ class History {
     const wasFailed = this.#oracle.isFailed;
     try {
       await this.#simulation.run(this.#log.close());
-      if (wasFailed) this.#ended("process");
+      // Closing may be what made the journal fail: it does not say so, and "memory" is then lost.
+      const isJournalHit = disk.hits.some(({ path }) => path.includes("/journal/"));
+      if (wasFailed || isJournalHit) this.#ended("process");
       else if (disk.hits.length === 0) this.#checkLeftovers();
     } catch (error) {
       if (error instanceof Crashed || disk.hits.length === 0 || !(error instanceof LogError)) throw error;
@@ -159,175 +153,10 @@ class History {
     if (disk.locks.size > 0) throw new Violation("the directory is locked after close");
   }
 
-  /** Makes calls, most of them without waiting, while the disk works in between. */
-  async #call(calls: number): Promise<void> {
-    let left = calls;
-    let mustWait = false;
-    for (;;) {
-      await quiet();
-      if (this.#trouble !== undefined) throw this.#trouble;
-      if (this.#underway.size === 0) mustWait = false;
-      const mayCall = left > 0 && !mustWait && this.#underway.size < outstandingMax && !this.#oracle.isFailed;
-      if (mayCall && (this.#underway.size === 0 || this.#random.chance(0.3))) {
-        left--;
-        this.#simulation.touch();
-        mustWait = this.#random.chance(0.1);
-        this.#randomCall();
-      } else if (this.#underway.size === 0) return;
-      else this.#simulation.step();
-    }
-  }
-
-  #randomCall(): void {
-    const models = this.#oracle.topics.filter(({ state, topic }) => state === "alive" && topic !== undefined);
-    const dice = this.#random.below(100);
-    if (models.length === 0 || (dice < 4 && this.#oracle.topics.length < 6)) this.#createTopic();
-    else {
-      const model = this.#random.pick(models);
-      if (dice < 6) this.#deleteTopic(model);
-      else if (dice < 14) this.#do("deleteRecords", this.#deleteRecords(model), model);
-      else if (dice < 19) this.#do("sync", this.#sync());
-      else if (dice < 26) this.#do("read", this.#read(model), model);
-      else if (dice < 27) this.#fillDisk();
-      else if (dice < 28) this.#do("stats", this.#log.stats());
-      else for (let count = this.#random.pick([1, 1, 1, 3, 12]); count > 0; count--) this.#append(model);
-    }
-  }
-
-  #append(model: TopicModel): void {
-    const random = this.#random;
-    const level = random.pick<Durability | undefined>([undefined, undefined, "disk", "disk", "os", "memory"]);
-    const key = `${this.#entries++}`;
-    const size = random.pick([0, 20, 100, 1000, 5 * kibibyte, 20 * kibibyte, 30 * kibibyte]);
-    const start = random.below(noise.length);
-    const value = random.chance(0.02) ? null : noise.subarray(start, start + random.between(0, size));
-    const partition = random.below(model.config.partitions);
-    const topic = model.topic as NonNullable<TopicModel["topic"]>;
-    const record = random.chance(0.7) ? { key, value, partition } : { key, value };
-    const receipt = topic.append(record, level === undefined ? {} : { durability: level });
-    const entry: Entry = {
-      key,
-      value,
-      level: level ?? model.config.durability,
-      receipt,
-      acknowledged: false,
-      rejected: false,
-    };
-    this.#oracle.submitted(model, entry);
-    const done = receipt.then(
-      (result) => this.#oracle.acknowledged(model, entry, result),
-      (error: unknown) => {
-        entry.rejected = true;
-        throw error;
-      },
-    );
-    this.#do(`append ${key} to ${model.name}`, done, model, ["JOURNAL_FAILED", "RECORD_TOO_LARGE"]);
-  }
-
-  #createTopic(): void {
-    const random = this.#random;
-    const config = randomTopic(random);
-    // A name that was used before, if there is one: its directory is, too.
-    const name = random.chance(0.7) ? `topic-${random.below(3)}` : `topic-${this.#names++ + 3}`;
-    if (this.#oracle.topics.some((model) => model.name === name && model.state !== "gone")) return;
-    this.#oracle.topics = this.#oracle.topics.filter((model) => model.name !== name);
-    const model = this.#oracle.topic(name, config);
-    const made = this.#log.createTopic(name, config).then((topic) => {
-      model.topic = topic;
-      model.state = "alive";
-    });
-    this.#do(`create ${name}`, made);
-  }
-
-  #deleteTopic(model: TopicModel): void {
-    model.state = "deleting";
-    const deleted = this.#log.deleteTopic(model.name).then(() => {
-      model.state = "gone";
-    });
-    this.#do(`delete ${model.name}`, deleted, model);
-  }
-
-  async #deleteRecords(model: TopicModel): Promise<void> {
-    const number = this.#random.below(model.config.partitions);
-    const partition = (model.topic as NonNullable<TopicModel["topic"]>).partition(number);
-    const { logStartOffset, highWatermark } = await partition.describe();
-    const known = modelOf(model, number);
-    known.visibleEnd = Math.max(known.visibleEnd, highWatermark);
-    const before = this.#random.between(logStartOffset, highWatermark);
-    known.startMax = Math.max(known.startMax, before);
-    await partition.deleteRecords(before);
-    known.start = Math.max(known.start, before);
-  }
-
-  async #sync(): Promise<void> {
-    const promised = this.#oracle.syncing();
-    await this.#log.sync();
-    promised();
-  }
-
-  /** Reads a partition: what was acknowledged must be there, what is there must have been submitted. */
-  async #read(model: TopicModel): Promise<void> {
-    const number = this.#random.below(model.config.partitions);
-    const partition = (model.topic as NonNullable<TopicModel["topic"]>).partition(number);
-    const known = modelOf(model, number);
-    const { start } = known;
-    const must = this.#oracle.acknowledgedEnd(model, number, model.config.durability);
-    const records = [];
-    for await (const record of partition.read()) records.push(record);
-    const end = this.#oracle.compare(model, number, start, records);
-    const isSeen = end >= must || known.startMax >= must || this.#oracle.isFailed;
-    if (!isSeen)
-      throw new Violation(
-        `${model.config.durability} ${model.name}/${number}: acknowledged up to ${must}, readable up to ${end}`,
-      );
-    known.visibleEnd = Math.max(known.visibleEnd, end);
-  }
-
-  #fillDisk(): void {
-    if (this.#options.faults === false) return;
-    const { clock, disk } = this.#simulation;
-    disk.freeBytes = this.#random.below(64 * kibibyte);
-    clock.startTimer(this.#random.below(3000), () => {
-      disk.freeBytes = Number.POSITIVE_INFINITY;
-    });
-  }
-
-  /** After a failed journal nothing may be acknowledged, and all that was visible is readable. */
-  async #checkFailed(): Promise<void> {
-    for (const model of this.#oracle.topics) {
-      if (model.state !== "alive" || model.topic === undefined) continue;
-      await this.#read(model);
-      this.#append(model);
-    }
-    while (this.#underway.size > 0) await quiet();
-    if (this.#trouble !== undefined) throw this.#trouble;
-  }
-
-  /** Follows a call to its end. What it may be refused with depends on what was done to it. */
-  #do(what: string, call: Promise<unknown>, model?: TopicModel, allowed?: readonly string[]): void {
-    const { disk } = this.#simulation;
-    const underway = { what };
-    this.#underway.add(underway);
-    const ended = (): void => {
-      this.#underway.delete(underway);
-    };
-    call.then(ended, (error: unknown) => {
-      ended();
-      const code = error instanceof LogError ? error.code : undefined;
-      const isHit = disk.hits.length > 0;
-      const wasDeleted = model?.state === "deleting" || model?.state === "gone";
-      if (code === "JOURNAL_FAILED" && disk.hits.some(({ path }) => path.includes("/journal/")))
-        this.#oracle.isFailed = true;
-      else if ((code === "TOPIC_NOT_FOUND" || code === "PARTITION_NOT_FOUND") && wasDeleted) return;
-      else if (code === "RECORD_TOO_LARGE" && allowed?.includes(code)) return;
-      else if (code === undefined || !isHit || (allowed !== undefined && !allowed.includes(code)))
-        this.#trouble ??= error;
-    });
-  }
-
   /** After a clean close only the files that count are there. */
   #checkLeftovers(): void {
-    const names = new Set(this.#oracle.topics.map(({ name }) => name));
+    const alive = this.#oracle.topics.filter(({ state }) => state !== "gone");
+    const names = new Set(alive.map(({ name }) => name));
     for (const [path] of this.#simulation.disk.root.files("")) {
       const topic = /\/topics\/(.+)-\d+\//.exec(path)?.[1];
       if (topic !== undefined && !names.has(topic))

@@ -9,7 +9,7 @@ import {
   writeCheckpoint,
 } from "../../checkpoint/index.js";
 import type { Clock } from "../../clock.js";
-import { LogError } from "../../errors.js";
+import { LogError, systemCode } from "../../errors.js";
 import type { FileSystem } from "../../fs/index.js";
 import {
   Journal,
@@ -122,7 +122,7 @@ async function refuseForeign(fs: FileSystem, directory: string): Promise<void> {
 
 async function create({ fs, clock, directory }: OpenFileOptions): Promise<CheckpointState> {
   // The checkpoint file comes last: where it is, everything above it is durable.
-  await fs.syncDirectory(parentOf(directory));
+  for (const parent of parentsOf(directory)) await syncIfAllowed(fs, parent);
   await fs.makeDirectory(`${directory}/journal`);
   await fs.makeDirectory(`${directory}/topics`);
   await fs.syncDirectory(directory);
@@ -138,10 +138,22 @@ async function create({ fs, clock, directory }: OpenFileOptions): Promise<Checkp
   return state;
 }
 
-function parentOf(directory: string): string {
-  const trimmed = directory.replace(/\/+$/, "");
-  const slash = trimmed.lastIndexOf("/");
-  return slash < 0 ? "." : trimmed.slice(0, slash) || "/";
+/** All directories above one, the nearest first: any of them may be new. */
+function parentsOf(directory: string): string[] {
+  const parts = directory.split("/");
+  const parents = parts.map(
+    (_, index) => parts.slice(0, index).join("/") || (directory.startsWith("/") ? "/" : "."),
+  );
+  return [...new Set(parents.reverse())];
+}
+
+/** A directory that may not be opened is not one that this process has made. */
+async function syncIfAllowed(fs: FileSystem, directory: string): Promise<void> {
+  try {
+    await fs.syncDirectory(directory);
+  } catch (error) {
+    if (!["EACCES", "EPERM"].includes(systemCode(error) ?? "")) throw error;
+  }
 }
 
 interface Replayed {
