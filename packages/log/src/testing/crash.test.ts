@@ -6,7 +6,7 @@ import { runHistory } from "./workload.js";
 // To replay one history: STRANDLOG_SEED=<seed> node --test dist/testing/crash.test.js. For more of them: STRANDLOG_SEEDS=<count>.
 const replayed = process.env["STRANDLOG_SEED"];
 const seeds = Number(process.env["STRANDLOG_SEEDS"] ?? 250);
-const seedsPerLie = 60;
+const seedsPerLie = 200;
 
 test("histories with crashes of both kinds, faults and interrupted recoveries keep every promise", async (t) => {
   let crashes = 0;
@@ -36,9 +36,12 @@ for (const [lie, disguise] of Object.entries(lies)) {
   test(`it is noticed when ${lie}`, async (t) => {
     for (let seed = 1; seed <= seedsPerLie; seed++) {
       try {
-        await runHistory(seed, { disguise });
+        await runHistory(seed, { disguise, operationsMax: 3000 });
       } catch (error) {
-        t.diagnostic((error as Error).message);
+        const { message } = error as Error;
+        // Trying again and again proves nothing: the complaint must be about what the log shows.
+        if (message.includes("no end after")) continue;
+        t.diagnostic(message);
         return;
       }
     }

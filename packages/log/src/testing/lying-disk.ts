@@ -92,5 +92,5 @@ function methods(disk: FileSystem): FileSystem {
 function short(pieces: readonly Uint8Array[]): Uint8Array[] {
   const bytes = Buffer.concat(pieces);
   const end = bytes.findLastIndex((byte) => byte !== 0);
-  return [bytes.subarray(0, Math.max(0, end - (end % 512)))];
+  return [end < 0 ? bytes : bytes.subarray(0, end - (end % 512))];
 }

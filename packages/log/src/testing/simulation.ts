@@ -23,7 +23,6 @@ export class Violation extends Error {
 }
 
 const hangMs = 120_000;
-const operationsMax = 20_000;
 
 export class Simulation {
   readonly random: Random;
@@ -31,6 +30,8 @@ export class Simulation {
   readonly clock: SimulatedClock;
   /** A disk that lies, for tests of the tests. */
   disguise: ((fileSystem: FileSystem) => FileSystem) | undefined;
+  /** A history that takes more than this is one without an end. */
+  operationsMax = 20_000;
   /** Operations that changed the disk, since the beginning. */
   changes = 0;
   crashes = 0;
@@ -110,7 +111,8 @@ export class Simulation {
     clock.pass(random.below(100) / 100);
     this.touch();
     const operation = disk.draw();
-    if (++this.#operations > operationsMax) throw new Violation(`no end after ${operationsMax} operations`);
+    if (++this.#operations > this.operationsMax)
+      throw new Violation(`no end after ${this.operationsMax} operations`);
     if (disk.isChange(operation)) {
       if (this.#crashBefore?.(operation.verb, operation.path)) {
         disk.putBack(operation);

@@ -18,6 +18,8 @@ export interface HistoryOptions {
   readonly disguise?: (fileSystem: FileSystem) => FileSystem;
   /** Whether the disk also reports errors. Default true. */
   readonly faults?: boolean;
+  /** Gives up after so many operations. Default 20,000. */
+  readonly operationsMax?: number;
 }
 
 export interface HistoryResult {
@@ -55,6 +57,7 @@ class History {
   constructor(seed: number, options: HistoryOptions) {
     this.#simulation = new Simulation(seed);
     this.#simulation.disguise = options.disguise;
+    this.#simulation.operationsMax = options.operationsMax ?? 20_000;
     this.#random = this.#simulation.random.fork();
     this.#options = options;
     this.#settings = randomSettings(this.#random);
