@@ -46,6 +46,8 @@ export interface JournalObserver {
 
 // A group larger than this is written as several blocks: beyond it a sync is amortised and latency only grows.
 const blockPayloadMax = 8 * 1024 * 1024;
+// So soon after a commit another is likely.
+const expectMs = 5;
 // Smaller pieces are copied together, larger ones handed to the system where they lie.
 const gatherBytesMax = 16 * 1024;
 
@@ -67,6 +69,7 @@ export class Journal {
   #lastSyncMs = Number.NEGATIVE_INFINITY;
   #syncTimer: Timer | undefined;
   #running: Promise<void> | undefined;
+  #busyUntilMs = 0;
   #failure: LogError | undefined;
   #scratch: Buffer = Buffer.alloc(64 * 1024);
 
@@ -102,6 +105,15 @@ export class Journal {
   get syncedSequence(): number {
     return this.#syncedSequence;
   }
+  /** Whether a write or sync is under way, or ended so short a time ago that the next one is to be expected. */
+  get isBusy(): boolean {
+    return this.#clock.elapsedMs() < this.#busyUntilMs;
+  }
+
+  get bytesWritten(): number {
+    return this.counters.blockBytes;
+  }
+
   /** Queues a payload. The pieces belong to the journal until the commit settles. */
   append(pieces: readonly Uint8Array[], sync: boolean, force = false): Commit {
     return this.#submit(pieces, sync, force);
@@ -154,11 +166,13 @@ export class Journal {
         const writeMs = this.#clock.elapsedMs() - started;
         const syncNow = this.#unacknowledged.length > 0 && this.#syncIsDue();
         if (syncNow) await this.#syncAll();
+        if (group.length === 0 && !syncNow) return;
+        const endedMs = this.#clock.elapsedMs();
+        this.#busyUntilMs = endedMs + expectMs;
         if (group.length > 0) {
           const bytes = group.reduce((sum, submission) => sum + submission.bytes, 0);
-          this.#observer.committed(group.length, bytes, writeMs, this.#clock.elapsedMs() - started - writeMs);
+          this.#observer.committed(group.length, bytes, writeMs, endedMs - started - writeMs);
         }
-        if (group.length === 0 && !syncNow) return;
       }
     } catch (error) {
       this.#fail(error);
@@ -180,7 +194,9 @@ export class Journal {
     const bytes = group.reduce((sum, submission) => sum + submission.bytes, 0);
     if (bytes > 0) {
       const file = await this.ring.fileFor(blockSpan(bytes));
-      await file.file.write(this.#encodeBlock(group, bytes), file.position);
+      const output = this.#encodeBlock(group, bytes);
+      this.#busyUntilMs = Number.POSITIVE_INFINITY;
+      await file.file.write(output, file.position);
       file.position += blockSpan(bytes);
       if (file.firstSequence < 0) file.firstSequence = this.#sequence;
       file.lastSequence = this.#sequence;
@@ -258,6 +274,7 @@ export class Journal {
     const waiting = this.#unacknowledged;
     const sequence = this.#sequence - 1;
     // The file just left comes first: replay would stop at a hole in it and lose what follows.
+    this.#busyUntilMs = Number.POSITIVE_INFINITY;
     for (const file of this.#unsyncedFiles) await file.file.sync();
     this.#unsyncedFiles = [];
     this.#unacknowledged = [];
@@ -269,6 +286,7 @@ export class Journal {
 
   #fail(error: unknown): void {
     assert(this.#failure === undefined, "a journal fails once");
+    this.#busyUntilMs = 0;
     const message = `the journal in ${this.#directory} could not be written: ${(error as Error).message}. Nothing more is acknowledged; reading goes on; close the log and open it again`;
     this.#failure = new LogError("JOURNAL_FAILED", message, {
       cause: error,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
+import { systemClock } from "../clock.js";
 import { type File, type FileSystem, nodeFileSystem } from "../fs/index.js";
 import { cleanUp, isPending, temporaryDirectory, withCode } from "../test-support.js";
 import { FileCache } from "./file-cache.js";
@@ -38,7 +39,7 @@ function makeCache(t: TestContext, filesMax: number): Fixture {
       };
     },
   };
-  const cache = new FileCache(fs, filesMax);
+  const cache = new FileCache(fs, systemClock, filesMax);
   cleanUp(t, () => cache.close());
   const path = (name: string): string => `${directory}/${name}`;
   const read = (name: string): Promise<string> =>

@@ -1,9 +1,8 @@
 // A bounded set of open files. Reading ten thousand partitions must not take ten thousand descriptors; deleting a file
 // waits until nobody reads it.
+import type { Clock } from "../clock.js";
 import type { File, FileSystem } from "../fs/index.js";
-
-// Node has four threads for files. A hundred readers must leave some to the journal.
-const readsMax = 2;
+import { ReadGate } from "./read-gate.js";
 
 const modes = ["read", "write", "append"] as const;
 type Mode = (typeof modes)[number];
@@ -20,16 +19,15 @@ interface Entry {
 export class FileCache {
   /** Whoever uses it must not write, even to mend something. */
   readonly isReadOnly: boolean;
+  readonly gate: ReadGate;
   readonly #fs: FileSystem;
   readonly #filesMax: number;
   /** In order of use, the least recent first. */
   readonly #entries = new Map<string, Entry>();
 
-  #reads = 0;
-  readonly #readQueue: (() => void)[] = [];
-
-  constructor(fs: FileSystem, filesMax: number, isReadOnly = false) {
+  constructor(fs: FileSystem, clock: Clock, filesMax: number, isReadOnly = false) {
     this.isReadOnly = isReadOnly;
+    this.gate = new ReadGate(clock);
     this.#fs = fs;
     this.#filesMax = filesMax;
   }
@@ -38,22 +36,15 @@ export class FileCache {
     return this.#entries.size;
   }
 
-  /** Calls `action` with the open file, which stays open at least until the action ends. */
-  async use<T>(path: string, mode: Mode, action: (file: File) => Promise<T>): Promise<T> {
-    if (mode !== "read") return this.#use(path, mode, action);
-    if (this.#reads >= readsMax) await new Promise<void>((resolve) => this.#readQueue.push(resolve));
-    else this.#reads++;
-    try {
-      return await this.#use(path, mode, action);
-    } finally {
-      // Whoever is next takes over the place.
-      const next = this.#readQueue.shift();
-      if (next === undefined) this.#reads--;
-      else next();
-    }
+  /** Reads until `buffer` is full or the file ends; answers how much it read. Waits for its turn among the readers. */
+  read(path: string, buffer: Buffer, position: number): Promise<number> {
+    return this.gate.run(buffer.length, () =>
+      this.use(path, "read", (file) => file.read(buffer, buffer.length, position)),
+    );
   }
 
-  async #use<T>(path: string, mode: Mode, action: (file: File) => Promise<T>): Promise<T> {
+  /** Calls `action` with the open file, which stays open at least until the action ends. */
+  async use<T>(path: string, mode: Mode, action: (file: File) => Promise<T>): Promise<T> {
     // Apart by mode: reading must not need the permission to write.
     const key = `${mode} ${path}`;
     let entry = this.#entries.get(key);

@@ -2,7 +2,6 @@
 // counts) is a plain value that the checkpoint keeps: bytes beyond it are nobody's and are cut off before the next
 // write. Index files are never trusted: their checksums are part of the state, and what differs is rebuilt.
 import { LogError, systemCode } from "../errors.js";
-import type { File } from "../fs/index.js";
 import {
   batchField,
   batchHeaderBytes,
@@ -154,14 +153,12 @@ export class Segment {
   async read(offset: number, bytesMax: number): Promise<Buffer> {
     const position = await this.#find(offset);
     const left = this.#state.logBytes - position;
-    return this.#cache.use(this.logPath, "read", async (file) => {
-      let chunk = await this.#readExactly(file, position, Math.min(left, Math.max(bytesMax, scanBytes)));
-      const first = this.#lengthAt(chunk, 0, position);
-      if (first > left) throw this.#damaged(position, "a batch reaches beyond the end");
-      if (first > chunk.length) chunk = await this.#readExactly(file, position, first);
-      const end = this.#verify(chunk, position, Math.max(first, bytesMax));
-      return chunk.subarray(0, end);
-    });
+    let chunk = await this.#readExactly(position, Math.min(left, Math.max(bytesMax, scanBytes)));
+    const first = this.#lengthAt(chunk, 0, position);
+    if (first > left) throw this.#damaged(position, "a batch reaches beyond the end");
+    if (first > chunk.length) chunk = await this.#readExactly(position, first);
+    const end = this.#verify(chunk, position, Math.max(first, bytesMax));
+    return chunk.subarray(0, end);
   }
 
   /** The first record at or after `timestamp`, or undefined if all are older. */
@@ -194,9 +191,7 @@ export class Segment {
       if (position < chunkStart || position + batchHeaderBytes > chunkStart + chunk.length) {
         const length = Math.min(scanBytes, end - position);
         if (length < batchHeaderBytes) throw this.#damaged(position, "it ends in the middle of a header");
-        chunk = await this.#cache.use(this.logPath, "read", (file) =>
-          this.#readExactly(file, position, length),
-        );
+        chunk = await this.#readExactly(position, length);
         chunkStart = position;
       }
       this.#lengthAt(chunk, position - chunkStart, position);
@@ -253,9 +248,9 @@ export class Segment {
     return length;
   }
 
-  async #readExactly(file: File, position: number, length: number): Promise<Buffer> {
+  async #readExactly(position: number, length: number): Promise<Buffer> {
     const chunk = Buffer.allocUnsafeSlow(length);
-    const count = await file.read(chunk, length, position);
+    const count = await this.#cache.read(this.logPath, chunk, position);
     if (count < length)
       throw this.#damaged(position + count, `the file ends there, ${length - count} bytes short`);
     return chunk;
@@ -323,13 +318,9 @@ export class Segment {
     const path = this.#path + suffix;
     // As it is now: a checkpoint may add to the segment meanwhile.
     const { baseOffset, logBytes, index } = this.#state;
-    const stored = await this.#cache
-      .use(path, "read", async (file) => {
-        const buffer = Buffer.allocUnsafeSlow(bytes);
-        return buffer.subarray(0, await file.read(buffer, bytes, 0));
-      })
-      .catch(() => undefined);
-    if (stored?.length === bytes && crc32c(stored) === crc) return stored;
+    const stored = Buffer.allocUnsafeSlow(bytes);
+    const count = await this.#cache.read(path, stored, 0).catch(() => -1);
+    if (count === bytes && crc32c(stored) === crc) return stored;
     const writer = new IndexWriter(baseOffset, emptyIndexState);
     for await (const span of this.spans(0, logBytes)) writer.add(span);
     if (index.lastTimeEntry > writer.state.lastTimeEntry) writer.addTime();

@@ -101,6 +101,7 @@ export class FileStorage implements LogStorage, JournalObserver {
   start(journal: Journal): void {
     const { fs, clock, cache, directory, settings } = this.#parts;
     this.#journal = journal;
+    cache.gate.writer = journal;
     this.#checkpointer = new Checkpointer(fs, clock, cache, `${directory}/topics`, settings.lanes, journal, {
       settle: () => this.#settle(),
       dirty: () => [...this.#state.dirty],

@@ -56,7 +56,7 @@ export async function openFileStorage(options: OpenFileOptions): Promise<FileSto
     const checkpoint = (await readCheckpoint(fs, directory)) ?? (await create(options));
     // Its name may be that of a process that was killed before it could make it durable.
     await fs.syncDirectory(directory);
-    const cache = new FileCache(fs, settings.openFilesMax);
+    const cache = new FileCache(fs, clock, settings.openFilesMax);
     const state = new FileState(fs, cache, `${directory}/topics`, checkpoint);
     const replayed = await replay(options, journalDirectory, checkpoint, state);
     const writer: WriterEpoch = {

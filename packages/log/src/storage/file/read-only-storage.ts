@@ -49,7 +49,7 @@ export class ReadOnlyStorage implements LogStorage {
     this.#fs = fs;
     this.#clock = clock;
     this.#directory = directory;
-    this.#cache = new FileCache(fs, settings.openFilesMax, true);
+    this.#cache = new FileCache(fs, clock, settings.openFilesMax, true);
     // The map changes when the state is built anew, so look it up each time.
     this.metadata = new FileMetadata(
       () => this.#state.metadata,
