@@ -24,7 +24,7 @@ export interface CheckpointSource {
 }
 
 // Many small files are made in half the time when the next calls are there before a thread goes to sleep.
-const writesAtOnce = 4;
+const atOnce = 4;
 const retryMsMin = 200;
 const retryMsMax = 5000;
 
@@ -149,10 +149,11 @@ export class Checkpointer {
     const work = partitions.map((partition) => new PartitionCheckpoint(this.#fs, this.#cache, partition));
     let bytes = 0;
     try {
-      await several(work, writesAtOnce, async (item) => {
+      await several(work, atOnce, async (item) => {
         bytes += await item.write(sequence);
       });
-      for (const item of work) await item.sync();
+      // A sync keeps a thread for long, and the journal needs some; at the end it does not.
+      await several(work, this.#closed ? atOnce : 1, (item) => item.sync());
       if (work.some((item) => item.isNewDirectory)) await this.#fs.syncDirectory(this.#topicsDirectory);
     } catch (error) {
       for (const item of work) item.abandon();
