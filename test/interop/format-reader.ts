@@ -65,6 +65,11 @@ export function checkDirectory(dataDirectory: string): DirectoryReport {
   }
   const topicIds = new Map<string, string>();
   for (const name of readdirSync(topics).sort()) {
+    if (/^(recovery-point|replication|log-start)-offset-checkpoint$/.test(name)) {
+      if (!isOffsetFile(readFileSync(join(topics, name), "latin1")))
+        report.problems.push(`${name}@0: it is not a version 0, a count and as many topics with an offset`);
+      continue;
+    }
     // Kafka renames a partition that it is about to delete, or that moves between disks.
     if (/-(delete|future|stray)$/.test(name)) {
       continue;
@@ -545,6 +550,11 @@ function checkEpochs(directory: string, segments: readonly Segment[], report: Di
       }
     }
   }
+}
+
+function isOffsetFile(text: string): boolean {
+  const [, count, lines = ""] = /^0\n(\d+)\n((?:[\w.-]+ \d+ \d+\n)*)$/.exec(text) ?? [];
+  return Number(count) === lines.split("\n").length - 1;
 }
 
 function parseEpoch(line: string): { epoch: number; startOffset: number } {

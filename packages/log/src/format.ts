@@ -23,7 +23,7 @@ export interface VerifyOptions {
 
 /**
  * Any of Strandlog's files, line by line, in words and as fields: .log, .index, .timeindex, .journal, checkpoint,
- * leader-epoch-checkpoint, partition.metadata. What is bad in it becomes a line of kind "damage" and the dump goes on.
+ * leader-epoch-checkpoint, partition.metadata, Kafka's offset checkpoints. What is bad in it becomes a line of kind "damage" and the dump goes on.
  *
  * @throws LogError INVALID_ARGUMENT for a file that is none of these by its name, IO.
  */

@@ -1,7 +1,7 @@
 // What the tests share: temporary directories, the drivers that the face runs on, a clock that tests move, and a real
 // disk that a test may hold up or let fail. No part of the package that people install.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -32,6 +32,12 @@ export function temporaryDirectory(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), "strandlog-test-"));
   cleanUp(t, () => rmSync(directory, { recursive: true, force: true }));
   return directory;
+}
+
+/** The partitions that have files in a data directory. */
+export function partitionDirectories(directory: string): string[] {
+  const entries = readdirSync(`${directory}/topics`, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
 }
 
 /** The drivers that the public API is tested on. */

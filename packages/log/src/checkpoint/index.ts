@@ -8,3 +8,4 @@ export {
   writeCheckpoint,
 } from "./checkpoint-file.js";
 export { Checkpointer } from "./checkpointer.js";
+export { kafkaOffsetFiles, writeKafkaOffsets } from "./kafka-offsets.js";

@@ -112,6 +112,14 @@ test("the text files show their content, and what is wrong with it", () =>
     assert.ok(!kinds(checkpoint).includes("damage"));
     assert.deepEqual(kinds(await dumped(`${directory}/topics/sample-0/partition.metadata`)), ["line"]);
     assert.deepEqual(kinds(await dumped(`${directory}/topics/sample-0/leader-epoch-checkpoint`)), ["line"]);
+    const recoveryPoints = `${directory}/topics/recovery-point-offset-checkpoint`;
+    const offsets = await dumped(recoveryPoints);
+    assert.deepEqual(
+      offsets.map(({ kind, text }) => [kind, text]),
+      [["line", "4: sample-0: 6"]],
+    );
+    fs.writeFileSync(recoveryPoints, "0\n1\nsample 0\n");
+    assert.deepEqual(kinds(await dumped(recoveryPoints)), ["damage", "damage"]);
 
     const changed = fs
       .readFileSync(`${directory}/checkpoint`, "utf8")

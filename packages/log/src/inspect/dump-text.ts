@@ -1,4 +1,4 @@
-// The small files that are text: the checkpoint, and the two that are there for Kafka's tools.
+// The small files that are text: the checkpoint, and those that are there for Kafka's tools.
 import { type CheckpointState, decodeCheckpoint } from "../checkpoint/index.js";
 import type { PartitionState } from "../partition/index.js";
 import { count, type DumpLine, damageLine, dumpLine, timeText } from "./dump-line.js";
@@ -62,25 +62,52 @@ function* partitionLines(partition: PartitionState): Generator<DumpLine, void, v
   }
 }
 
-/** `0`, the number of lines, then `epoch startOffset`. */
 export function* dumpLeaderEpochs(content: Buffer): Generator<DumpLine, void, void> {
+  yield* dumpLines(content, /^(\d+) (\d+)$/, "epoch and offset", ([, epoch, start]) => ({
+    text: `epoch ${epoch} begins at offset ${start}`,
+    fields: { epoch: Number(epoch), startOffset: Number(start) },
+  }));
+}
+
+/** One of the files that a clean close leaves for Kafka: an offset of each partition. */
+export function* dumpOffsets(content: Buffer): Generator<DumpLine, void, void> {
+  yield* dumpLines(
+    content,
+    /^(\S+) (\d+) (\d+)$/,
+    "partition and offset",
+    ([, topic, partition, offset]) => ({
+      text: `${topic}-${partition}: ${offset}`,
+      fields: { topic, partition: Number(partition), offset: Number(offset) },
+    }),
+  );
+}
+
+type Described = Pick<DumpLine, "text" | "fields">;
+
+/** `0`, the number of lines, then the lines. */
+function* dumpLines(
+  content: Buffer,
+  pattern: RegExp,
+  expected: string,
+  describe: (match: RegExpExecArray) => Described,
+): Generator<DumpLine, void, void> {
   const lines = content.toString("latin1").split("\n");
   const claimed = Number(lines[1]);
   let position = (lines[0]?.length ?? 0) + (lines[1]?.length ?? 0) + 2;
   if (lines[0] !== "0") yield damageLine(0, `its version is ${JSON.stringify(lines[0])}, not 0`);
   let found = 0;
   for (const line of lines.slice(2, -1)) {
-    const [, epoch, start] = /^(\d+) (\d+)$/.exec(line) ?? [];
-    if (epoch === undefined) yield damageLine(position, `${JSON.stringify(line)} is no epoch and offset`);
+    const match = pattern.exec(line);
+    if (match === null) yield damageLine(position, `${JSON.stringify(line)} is no ${expected}`);
     else {
       found++;
-      const fields = { epoch: Number(epoch), startOffset: Number(start) };
-      yield dumpLine("line", position, `${position}: epoch ${epoch} begins at offset ${start}`, fields);
+      const { text, fields } = describe(match);
+      yield dumpLine("line", position, `${position}: ${text}`, fields);
     }
     position += line.length + 1;
   }
   if (lines.at(-1) !== "") yield damageLine(content.length, "its last line does not end");
-  if (found !== claimed) yield damageLine(0, `it claims ${claimed} epochs and holds ${found}`);
+  if (found !== claimed) yield damageLine(0, `it claims ${claimed} lines and holds ${found}`);
 }
 
 export function* dumpPartitionMetadata(content: Buffer): Generator<DumpLine, void, void> {

@@ -1,5 +1,5 @@
 // What lies in the directory and nobody needs: not damage, since opening the log clears away or ignores it.
-import { type CheckpointState, checkpointName } from "../checkpoint/index.js";
+import { type CheckpointState, checkpointName, kafkaOffsetFiles } from "../checkpoint/index.js";
 import type { FileSystem } from "../fs/index.js";
 import type { PartitionState } from "../partition/index.js";
 import { segmentName } from "../segment/index.js";
@@ -21,6 +21,7 @@ export async function noteLeftovers(
   );
   const topics = `${directory}/topics`;
   for (const name of (await fs.list(topics)) ?? []) {
+    if (kafkaOffsetFiles.includes(name)) continue; // As of the last clean close.
     const state = partitions.get(name);
     if (state === undefined) {
       findings.note(`${topics}/${name}`, "not of a partition that the checkpoint names: new, or left over");

@@ -31,6 +31,7 @@ export class JournalRing {
   #hasBegun = false;
   /** Recovery may need more than bytesMax: what it writes anew must not overwrite what it comes from. */
   #isRecovering = true;
+  #shrinking: Promise<void> | undefined;
   #making: Promise<void> | undefined;
   #growthError: unknown;
   #growAgainMs = 0;
@@ -129,7 +130,13 @@ export class JournalRing {
   }
 
   /** Gives free files back to the file system, all but one. */
-  async shrink(): Promise<void> {
+  shrink(): Promise<void> {
+    const turn = this.#shrink();
+    this.#shrinking = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #shrink(): Promise<void> {
     while (this.#free.length > 1) {
       await this.#remove(this.#free.pop() as JournalFile);
     }
@@ -143,6 +150,7 @@ export class JournalRing {
 
   async close(): Promise<void> {
     await this.#making;
+    await this.#shrinking;
     for (const file of [...this.#live, ...this.#free]) await file.file.close();
   }
 

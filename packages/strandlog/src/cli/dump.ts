@@ -7,6 +7,7 @@ import { globalOptions } from "./session.js";
 
 const help = `
 Files: .log .index .timeindex .journal checkpoint leader-epoch-checkpoint partition.metadata
+       recovery-point-offset-checkpoint and its like
 What is damaged in the file is shown as such, the rest all the same; the exit code is then 1.
 
 Examples:

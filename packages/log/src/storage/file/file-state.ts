@@ -4,6 +4,7 @@
 import type { CheckpointState } from "../../checkpoint/index.js";
 import { LogError } from "../../errors.js";
 import type { FileSystem } from "../../fs/index.js";
+import type { WriterEpoch } from "../../journal/index.js";
 import { PartitionLog, type TailBatch } from "../../partition/index.js";
 import { RecordBatch } from "../../record/index.js";
 import type { FileCache } from "../../segment/index.js";
@@ -17,6 +18,8 @@ export class FileState {
   /** Those with something in their tail. */
   readonly dirty: Set<PartitionLog> = new Set();
   readonly metadata: Map<string, MetadataEntry> = new Map();
+  /** Whose journal blocks count, oldest first. */
+  writers: readonly WriterEpoch[];
   nextPartitionNumber: number;
   tailBytes = 0;
   /** Those with files that nobody needs any more; they go before the next checkpoint file is written. */
@@ -31,11 +34,29 @@ export class FileState {
     this.#cache = cache;
     this.#topicsDirectory = topicsDirectory;
     this.logId = checkpoint.logId;
+    this.writers = checkpoint.writers;
     this.nextPartitionNumber = checkpoint.nextPartitionNumber;
     for (const entry of checkpoint.metadata) this.metadata.set(entry.key, entry);
     for (const state of checkpoint.partitions) {
       this.#add(new PartitionLog(fs, cache, topicsDirectory, state));
     }
+  }
+
+  /** What the checkpoint file shall say when the journal is needed from block `journalStart` on. */
+  checkpoint(journalStart: number): CheckpointState {
+    // A writer whose every block comes before the start is of no more interest.
+    const { writers } = this;
+    const isNeeded = (index: number): boolean =>
+      (writers[index + 1]?.start ?? Number.POSITIVE_INFINITY) > journalStart;
+    this.writers = writers.filter((_, index) => isNeeded(index));
+    return {
+      logId: this.logId,
+      writers: this.writers,
+      journalStart,
+      nextPartitionNumber: this.nextPartitionNumber,
+      metadata: [...this.metadata.values()],
+      partitions: [...this.partitions.values()].map((partition) => partition.state),
+    };
   }
 
   partition(id: string): PartitionLog {

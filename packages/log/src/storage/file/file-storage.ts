@@ -2,11 +2,11 @@
 // goes into the tail and the journal's queue in one step, becomes visible when its level is reached, and leaves the
 // tail when the checkpointer has it in a segment. Opened by open-file-storage.ts, used by the face through the contract.
 import { channel } from "node:diagnostics_channel";
-import { Checkpointer, type CheckpointState, writeCheckpoint } from "../../checkpoint/index.js";
-import type { Clock, Timer } from "../../clock.js";
+import { Checkpointer, writeCheckpoint, writeKafkaOffsets } from "../../checkpoint/index.js";
+import type { Clock } from "../../clock.js";
 import { LogError } from "../../errors.js";
 import type { DirectoryLock, FileSystem } from "../../fs/index.js";
-import type { Commit, Journal, JournalObserver, WriterEpoch } from "../../journal/index.js";
+import type { Commit, Journal, JournalObserver } from "../../journal/index.js";
 import type { LogSettings } from "../../options.js";
 import type { PartitionLog, TailBatch } from "../../partition/index.js";
 import { batchField, placeBatch } from "../../record/index.js";
@@ -23,6 +23,8 @@ import type {
   StorageCounters,
   StorageManifest,
 } from "../contracts.js";
+import { Admission } from "./admission.js";
+import { CheckpointPolicy } from "./checkpoint-policy.js";
 import { Histogram } from "./counters.js";
 import { type ControlEntry, encodeBatchPrefix, encodeControl } from "./entry.js";
 import { FileMetadata, metadataEntries } from "./file-metadata.js";
@@ -36,7 +38,6 @@ export interface FileParts {
   readonly settings: LogSettings;
   readonly cache: FileCache;
   readonly state: FileState;
-  readonly writers: readonly WriterEpoch[];
   readonly lock: DirectoryLock;
 }
 
@@ -54,13 +55,13 @@ export class FileStorage implements LogStorage, JournalObserver {
   readonly metadata: FileMetadata;
   readonly #parts: FileParts;
   readonly #state: FileState;
-  readonly #clock: Clock;
   readonly #groupBatches = new Histogram();
   readonly #commitMicros = new Histogram();
   readonly #tailBytesMax: number;
   #journal!: Journal;
   #checkpointer!: Checkpointer;
-  #writers: readonly WriterEpoch[];
+  #admission!: Admission;
+  #policy!: CheckpointPolicy;
   #nextPartitionNumber: number;
   #groups = 0;
   #trouble: string | undefined;
@@ -68,19 +69,11 @@ export class FileStorage implements LogStorage, JournalObserver {
   readonly #underway = new Set<Promise<unknown>>();
   /** Versions of the keys whose change is on its way. */
   readonly #versions = new Map<string, number>();
-  /** Set while an append waits for room: those after it queue up behind it. */
-  #admission: Promise<void> | undefined;
-  #releaseWaiters: (() => void)[] = [];
-  #rotateTimer: Timer | undefined;
-  #idleTimer: Timer | undefined;
-  #lastAppendMs = 0;
   #closed: Promise<void> | undefined;
 
   constructor(parts: FileParts) {
     this.#parts = parts;
     this.#state = parts.state;
-    this.#clock = parts.clock;
-    this.#writers = parts.writers;
     this.#nextPartitionNumber = parts.state.nextPartitionNumber;
     this.manifest = {
       name: "file",
@@ -113,9 +106,18 @@ export class FileStorage implements LogStorage, JournalObserver {
       },
       failed: (error) => this.#report("checkpoint", error),
     });
-    if (settings.journalRotateMs > 0) this.#startRotation();
-    this.#watchIdleness();
-    this.#checkpointIfNeeded();
+    this.#admission = new Admission(this.#state, journal, this.#tailBytesMax, () =>
+      this.#checkpointer.request(),
+    );
+    this.#policy = new CheckpointPolicy(
+      clock,
+      settings,
+      this.#state,
+      journal,
+      this.#checkpointer,
+      this.#tailBytesMax,
+      (error) => this.#report("journal", error),
+    );
   }
 
   get counters(): StorageCounters {
@@ -193,10 +195,11 @@ export class FileStorage implements LogStorage, JournalObserver {
   #append(group: AppendGroup): AppendOutcome {
     let bytes = 0;
     for (const batch of group.batches) bytes += batch.bytes.length + 32;
-    this.#lastAppendMs = this.#clock.elapsedMs();
+    this.#policy.appended();
     for (const { partitionId } of group.batches) this.#state.partition(partitionId);
-    if (this.#admission === undefined && (bytes === 0 || this.#hasRoom(bytes))) return this.#submit(group);
-    const admitted = this.#admit(bytes).then(() => this.#submit(group));
+    const room = this.#admission.enter(bytes);
+    if (room === undefined) return this.#submit(group);
+    const admitted = room.then(() => this.#submit(group));
     const written = admitted.then((outcome) => outcome.written);
     const durable = admitted.then((outcome) => outcome.durable);
     // Callers look at one of the two at least.
@@ -239,7 +242,7 @@ export class FileStorage implements LogStorage, JournalObserver {
 
   failed(error: LogError): void {
     this.#report("journal", error);
-    this.#wakeReleased();
+    this.#admission.lookAgain();
   }
 
   cannotGrow(error: unknown): void {
@@ -298,7 +301,7 @@ export class FileStorage implements LogStorage, JournalObserver {
       batch.reached = level;
     }
     for (const partition of partitions) partition.advance();
-    if (level === "os") this.#checkpointIfNeeded();
+    if (level === "os") this.#policy.look();
   }
 
   /** Journals entries in one block and applies them when they are durable. */
@@ -325,7 +328,7 @@ export class FileStorage implements LogStorage, JournalObserver {
       if (this.#versions.get(entry.key) === version) this.#versions.delete(entry.key);
       this.metadata.changed(entry.key);
     }
-    if (entry.type === "deleteRecords" || entry.type === "deletePartitions") this.#wakeReleased();
+    if (entry.type === "deleteRecords" || entry.type === "deletePartitions") this.#admission.lookAgain();
   }
 
   #track<T>(action: Promise<T>): Promise<T> {
@@ -344,88 +347,12 @@ export class FileStorage implements LogStorage, JournalObserver {
 
   async #save(journalStart: number): Promise<void> {
     await this.#state.tidy();
-    await writeCheckpoint(this.#parts.fs, this.#parts.directory, this.#checkpointState(journalStart));
-  }
-
-  #checkpointState(journalStart: number): CheckpointState {
-    // A writer whose every block comes before the start is of no more interest.
-    const writers = this.#writers;
-    const needed = writers.filter(
-      (_, index) => (writers[index + 1]?.start ?? Number.POSITIVE_INFINITY) > journalStart,
-    );
-    this.#writers = needed;
-    return {
-      logId: this.#state.logId,
-      writers: needed,
-      journalStart,
-      nextPartitionNumber: this.#state.nextPartitionNumber,
-      metadata: [...this.#state.metadata.values()],
-      partitions: [...this.#state.partitions.values()].map((partition) => partition.state),
-    };
-  }
-
-  #hasRoom(bytes: number): boolean {
-    const { tailBytes } = this.#state;
-    return (tailBytes === 0 || tailBytes + bytes <= this.#tailBytesMax) && this.#journal.ring.hasRoom(bytes);
-  }
-
-  #admit(bytes: number): Promise<void> {
-    const turn = (this.#admission ?? Promise.resolve()).then(async () => {
-      while (!this.#hasRoom(bytes)) {
-        if (this.#journal.failure !== undefined) throw this.#journal.failure;
-        this.#checkpointer.request();
-        const released = new Promise<void>((resolve) => this.#releaseWaiters.push(resolve));
-        await Promise.race([this.#journal.ring.roomChange(), released]);
-      }
-    });
-    this.#admission = turn.finally(() => {
-      if (this.#admission === last) this.#admission = undefined;
-    });
-    const last = this.#admission;
-    last.catch(() => undefined);
-    return turn;
+    await writeCheckpoint(this.#parts.fs, this.#parts.directory, this.#state.checkpoint(journalStart));
   }
 
   #released(partition: PartitionLog, bytes: number): void {
     this.#state.released(partition, bytes);
-    if (bytes > 0) this.#wakeReleased();
-  }
-
-  #wakeReleased(): void {
-    const waiters = this.#releaseWaiters;
-    this.#releaseWaiters = [];
-    for (const resolve of waiters) resolve();
-  }
-
-  #checkpointIfNeeded(): void {
-    const isTailFull = this.#state.tailBytes * 2 > this.#tailBytesMax;
-    const isJournalFull = this.#journal.ring.liveBytes * 2 > this.#journal.ring.bytesMax;
-    if ((isTailFull || isJournalFull) && !this.#checkpointer.isRunning) this.#checkpointer.request();
-  }
-
-  #startRotation(): void {
-    this.#rotateTimer = this.#clock.startTimer(this.#parts.settings.journalRotateMs, () => {
-      // A file is not begun before the last one has been dealt with: rotation must not use up the journal.
-      if (!this.#checkpointer.isRunning && this.#state.dirty.size > 0) {
-        this.#journal.ring.rotate();
-        this.#checkpointer.request();
-      }
-      this.#startRotation();
-    });
-  }
-
-  /** After a long time without appends: everything to segments, journal space back to the file system. */
-  #watchIdleness(): void {
-    const { idleMs } = this.#parts.settings;
-    this.#idleTimer = this.#clock.startTimer(idleMs, () => {
-      if (this.#clock.elapsedMs() - this.#lastAppendMs >= idleMs && this.#journal.failure === undefined) {
-        if (this.#state.dirty.size > 0) this.#checkpointer.request();
-        void this.#track(
-          this.#journal.ring.shrink().catch((error: unknown) => this.#report("journal", error)),
-        );
-      }
-      this.#watchIdleness();
-    });
+    if (bytes > 0) this.#admission.lookAgain();
   }
 
   #report(where: string, error: unknown): void {
@@ -433,13 +360,25 @@ export class FileStorage implements LogStorage, JournalObserver {
     troubleChannel.publish({ directory: this.#parts.directory, where, error });
   }
 
+  /** For Kafka's tools only: without them nothing is lost. */
+  async #writeKafkaOffsets(): Promise<void> {
+    const { fs, directory } = this.#parts;
+    try {
+      await writeKafkaOffsets(fs, `${directory}/topics`, this.#state.partitions.values());
+    } catch (error) {
+      this.#report("Kafka's offset files", error);
+    }
+  }
+
   async #close(): Promise<void> {
-    this.#rotateTimer?.cancel();
-    this.#idleTimer?.cancel();
+    this.#policy.stop();
     try {
       if (this.#journal.failure === undefined) {
         await this.#checkpointer.runNow();
-        if (this.#state.dirty.size === 0) await this.#save(this.#journal.writtenSequence + 1);
+        if (this.#state.dirty.size === 0) {
+          await this.#save(this.#journal.writtenSequence + 1);
+          await this.#writeKafkaOffsets();
+        }
       }
     } finally {
       await this.#checkpointer.close();

@@ -65,7 +65,8 @@ export async function openFileStorage(options: OpenFileOptions): Promise<FileSto
       start: replayed.syncedSequence + 1,
     };
     const writers = [...checkpoint.writers.filter(({ start }) => start < writer.start), writer];
-    const storage = new FileStorage({ fs, clock, directory, settings, cache, state, writers, lock });
+    state.writers = writers;
+    const storage = new FileStorage({ fs, clock, directory, settings, cache, state, lock });
     const files = await openFiles(fs, journalDirectory, replayed);
     const journal = new Journal(
       fs,
