@@ -151,7 +151,15 @@ export class ManualClock implements Clock {
   }
 }
 
-export type DiskOperation = "open" | "read" | "write" | "sync" | "rename" | "remove" | "syncDirectory";
+export type DiskOperation =
+  | "open"
+  | "read"
+  | "write"
+  | "writeSynced"
+  | "sync"
+  | "rename"
+  | "remove"
+  | "syncDirectory";
 
 /** Called before each operation: may wait, or throw what the disk shall answer. */
 export type DiskHook = (operation: DiskOperation, path: string) => Promise<void> | void;
@@ -166,6 +174,10 @@ export function hookedFileSystem(hook: DiskHook): FileSystem {
     write: async (pieces, position) => {
       await hook("write", path);
       return file.write(pieces, position);
+    },
+    writeSynced: async (pieces, position) => {
+      await hook("writeSynced", path);
+      return file.writeSynced(pieces, position);
     },
     sync: async () => {
       await hook("sync", path);

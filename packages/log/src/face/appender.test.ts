@@ -35,7 +35,9 @@ interface Held {
 /** A log with little memory, whose journal is held up from the first record on. */
 async function openHeld(t: TestContext, options: LogOptions = {}): Promise<Held> {
   let isArmed = false;
-  const gate = new Gate((operation, path) => isArmed && operation === "write" && path.includes("/journal/"));
+  const gate = new Gate(
+    (operation, path) => isArmed && operation.startsWith("write") && path.includes("/journal/"),
+  );
   const fileSystem = hookedFileSystem(gate.hook);
   const log = await openAt(t, temporaryDirectory(t), {
     fileSystem,

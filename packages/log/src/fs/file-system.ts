@@ -6,6 +6,8 @@ export interface File {
   read(buffer: Uint8Array, length: number, position: number): Promise<number>;
   /** Writes all of the pieces, one after the other. A short write is continued; no progress is an error. */
   write(pieces: readonly Uint8Array[], position: number): Promise<void>;
+  /** As write, and these bytes are durable when it settles; it says nothing of what was written before. */
+  writeSynced(pieces: readonly Uint8Array[], position: number): Promise<void>;
   /** Makes what was written durable, and the file's size with it. Not its name: see syncDirectory. */
   sync(): Promise<void>;
   truncate(length: number): Promise<void>;

@@ -81,6 +81,8 @@ export const nodeFileSystem: FileSystem = {
 class NodeFile implements File {
   readonly #path: string;
   readonly #descriptor: number;
+  /** The same file, opened so that a write returns when it is on the disk. */
+  #syncedDescriptor: number | undefined;
 
   constructor(path: string, descriptor: number) {
     this.#path = path;
@@ -100,7 +102,23 @@ class NodeFile implements File {
     return done;
   }
 
-  async write(pieces: readonly Uint8Array[], position: number): Promise<void> {
+  write(pieces: readonly Uint8Array[], position: number): Promise<void> {
+    return this.#write(this.#descriptor, pieces, position);
+  }
+
+  /** One trip to the thread pool instead of two. Elsewhere such a write does not reach the disk's own cache. */
+  async writeSynced(pieces: readonly Uint8Array[], position: number): Promise<void> {
+    if (process.platform !== "linux" || pieces.length > piecesMax) {
+      await this.write(pieces, position);
+      return this.sync();
+    }
+    this.#syncedDescriptor ??= await attempt<number>("open", this.#path, (done) =>
+      fs.open(this.#path, fs.constants.O_WRONLY | fs.constants.O_DSYNC, done),
+    );
+    return this.#write(this.#syncedDescriptor, pieces, position);
+  }
+
+  async #write(descriptor: number, pieces: readonly Uint8Array[], position: number): Promise<void> {
     let at = position;
     for (let first = 0; first < pieces.length; first += piecesMax) {
       let rest: readonly Uint8Array[] =
@@ -111,15 +129,8 @@ class NodeFile implements File {
         const from = at;
         const count = await attempt<number>("write", this.#path, (callback) =>
           now.length === 1
-            ? fs.write(
-                this.#descriptor,
-                now[0] as Uint8Array,
-                0,
-                (now[0] as Uint8Array).length,
-                from,
-                callback,
-              )
-            : fs.writev(this.#descriptor, now, from, callback),
+            ? fs.write(descriptor, now[0] as Uint8Array, 0, (now[0] as Uint8Array).length, from, callback)
+            : fs.writev(descriptor, now, from, callback),
         );
         const left = dropBytes(now, count);
         if (left.length > 0 && count === 0) {
@@ -145,7 +156,9 @@ class NodeFile implements File {
     return (await attempt<fs.Stats>("stat", this.#path, (done) => fs.fstat(this.#descriptor, done))).size;
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    const synced = this.#syncedDescriptor;
+    if (synced !== undefined) await attempt<void>("close", this.#path, (done) => fs.close(synced, done));
     return attempt<void>("close", this.#path, (done) => fs.close(this.#descriptor, done));
   }
 }

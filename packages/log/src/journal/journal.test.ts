@@ -81,7 +81,7 @@ async function appendLarge(journal: Journal, count: number): Promise<void> {
 
 test("what waits while a block is written becomes one block with one sync", async (t) => {
   const { directory, journal, arm } = await openJournal(t);
-  const gate = new Gate((operation) => operation === "write");
+  const gate = new Gate((operation) => operation === "writeSynced");
   arm(gate.hook);
   const { syncs } = journal.counters;
   const alone = journal.append(text("alone"), true);
@@ -105,7 +105,7 @@ test("at most one write or sync is under way, however many append", async (t) =>
   let underway = 0;
   let most = 0;
   arm(async (operation) => {
-    if (operation !== "write" && operation !== "sync") return;
+    if (!operation.startsWith("write") && operation !== "sync") return;
     most = Math.max(most, ++underway);
     await new Promise((resolve) => setImmediate(resolve));
     underway--;
@@ -119,18 +119,36 @@ test("at most one write or sync is under way, however many append", async (t) =>
   assert.ok(journal.counters.blocks < 401);
 });
 
-test("a payload is written before it is durable", async (t) => {
+test("a group in which not all wait for a sync is written before it is durable", async (t) => {
   const { journal, arm } = await openJournal(t);
   const gate = new Gate((operation) => operation === "sync");
   arm(gate.hook);
+  const unsynced = journal.append(text("y"), false);
   const commit = journal.append(text("x"), true);
   await settlesSoon(gate.reached, "the sync", patienceMs);
-  await commit.written;
+  await Promise.all([commit.written, unsynced.durable]);
   assert.ok(await isPending(commit.durable));
   assert.deepEqual([journal.writtenSequence, journal.syncedSequence], [1, 0]);
   gate.release();
   await commit.durable;
   assert.equal(journal.syncedSequence, 1);
+});
+
+test("a group that waits for a sync as a whole is written and synced in one call", async (t) => {
+  const { journal, arm } = await openJournal(t);
+  const operations: string[] = [];
+  arm((operation) => {
+    operations.push(operation);
+  });
+  const commit = journal.append(text("x"), true);
+  await Promise.all([commit.durable, journal.append(text("y"), true).durable]);
+  assert.deepEqual(operations, ["writeSynced"]);
+  assert.deepEqual([journal.writtenSequence, journal.syncedSequence], [1, 1]);
+  // What an unsynced block before it left to do is not done by it.
+  operations.length = 0;
+  await journal.append(text("unsynced"), false).durable;
+  await journal.append(text("z"), true).durable;
+  assert.deepEqual(operations, ["write", "write", "sync"]);
 });
 
 test("a payload that needs no sync gets none, and a later sync covers it", async (t) => {
@@ -263,7 +281,7 @@ test("shrink gives back all free files but one", async (t) => {
   await appendLarge(journal, 4);
 });
 
-for (const step of ["write", "sync"] as const) {
+for (const step of ["write", "sync", "writeSynced"] as const) {
   test(`after a failed ${step} nothing is acknowledged and nothing is tried again`, async (t) => {
     const { journal, arm, failures } = await openJournal(t);
     const operations: DiskOperation[] = [];
@@ -272,13 +290,17 @@ for (const step of ["write", "sync"] as const) {
       operations.push(operation);
       if (operation === step) throw cause;
     });
+    // What needs no sync makes the group be written first and synced then.
+    const isAtOnce = step === "writeSynced";
+    const unsynced = isAtOnce ? undefined : journal.append(text("unsynced"), false).durable;
     const commits: Commit[] = [journal.append(text("a"), true), journal.append(text("b"), true)];
+    await (step === "write" ? assert.rejects(unsynced as Promise<void>) : unsynced);
     for (const { durable } of commits) await assert.rejects(durable, withCode("JOURNAL_FAILED"));
-    assert.deepEqual(operations, step === "write" ? ["write"] : ["write", "sync"]);
+    assert.deepEqual(operations, step === "sync" ? ["write", "sync"] : [step]);
     const later = journal.append(text("c"), true);
     await assert.rejects(later.written, withCode("JOURNAL_FAILED"));
     await assert.rejects(journal.sync(), withCode("JOURNAL_FAILED"));
-    assert.equal(operations.length, step === "write" ? 1 : 2);
+    assert.equal(operations.length, step === "sync" ? 2 : 1);
     assert.deepEqual([failures.length, failures[0]?.cause, journal.failure], [1, cause, failures[0]]);
     assert.equal(journal.syncedSequence, 0);
   });

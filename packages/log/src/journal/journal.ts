@@ -190,17 +190,26 @@ export class Journal {
     return this.#queue.splice(0, count);
   }
 
+  /** One call that writes and syncs, where all of the group waits for that and nothing before it needs a sync. */
+  #mayWriteSynced(group: readonly Submission[]): boolean {
+    const isAllSynced = this.#unsyncedFiles.length === 0 && this.#unacknowledged.length === 0;
+    return isAllSynced && this.#options.syncEveryMs === 0 && group.every(({ sync }) => sync);
+  }
+
   async #writeBlock(group: Submission[]): Promise<void> {
     const bytes = group.reduce((sum, submission) => sum + submission.bytes, 0);
+    const isSynced = this.#mayWriteSynced(group);
     if (bytes > 0) {
       const file = await this.ring.fileFor(blockSpan(bytes));
       const output = this.#encodeBlock(group, bytes);
       this.#busyUntilMs = Number.POSITIVE_INFINITY;
-      await file.file.write(output, file.position);
+      if (isSynced) await file.file.writeSynced(output, file.position);
+      else await file.file.write(output, file.position);
       file.position += blockSpan(bytes);
       if (file.firstSequence < 0) file.firstSequence = this.#sequence;
       file.lastSequence = this.#sequence;
-      if (this.#unsyncedFiles.at(-1) !== file) this.#unsyncedFiles.push(file);
+      if (!isSynced && this.#unsyncedFiles.at(-1) !== file) this.#unsyncedFiles.push(file);
+      if (isSynced) this.#synced(this.#sequence);
       this.#sequence++;
       this.counters.blocks++;
       this.counters.blockBytes += blockSpan(bytes);
@@ -209,8 +218,9 @@ export class Journal {
     this.counters.payloads += group.length;
     for (const submission of group) {
       submission.sequence = this.#sequence - 1;
-      if (submission.sync) this.#unacknowledged.push(submission);
+      if (submission.sync && !isSynced) this.#unacknowledged.push(submission);
       submission.resolveWritten();
+      if (isSynced) submission.resolveDurable();
     }
   }
 
@@ -278,10 +288,14 @@ export class Journal {
     for (const file of this.#unsyncedFiles) await file.file.sync();
     this.#unsyncedFiles = [];
     this.#unacknowledged = [];
-    this.#lastSyncMs = this.#clock.elapsedMs();
-    if (sequence > this.#syncedSequence) this.counters.syncs++;
-    this.#syncedSequence = sequence;
+    if (sequence > this.#syncedSequence) this.#synced(sequence);
     for (const submission of waiting) submission.resolveDurable();
+  }
+
+  #synced(sequence: number): void {
+    this.#lastSyncMs = this.#clock.elapsedMs();
+    this.#syncedSequence = sequence;
+    this.counters.syncs++;
   }
 
   #fail(error: unknown): void {

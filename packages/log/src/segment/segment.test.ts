@@ -193,6 +193,7 @@ function countingFileSystem(): { fs: FileSystem; most(): number } {
       return {
         read: (buffer, length, position) => file.read(buffer, length, position),
         write: (pieces, position) => file.write(pieces, position),
+        writeSynced: (pieces, position) => file.writeSynced(pieces, position),
         sync: () => file.sync(),
         truncate: (length) => file.truncate(length),
         size: () => file.size(),

@@ -19,12 +19,19 @@ export function recordEvents(disk: FileSystem, events: DiskEvent[]): FileSystem 
       const isNew = mode === "create" || (mode === "append" && !events.some((event) => event.path === path));
       const file = await disk.open(path, mode);
       if (isNew) note("create", path);
+      const noteWrite = (pieces: readonly Uint8Array[], position: number): void => {
+        // The zeros that a new journal file is filled with do not count.
+        if (!path.includes("/journal/") || pieces[0]?.[0] !== 0) note("write", path, position);
+      };
       return {
         ...file,
         write: (pieces, position) => {
-          // The zeros that a new journal file is filled with do not count.
-          if (!path.includes("/journal/") || pieces[0]?.[0] !== 0) note("write", path, position);
+          noteWrite(pieces, position);
           return file.write(pieces, position);
+        },
+        writeSynced: (pieces, position) => {
+          noteWrite(pieces, position);
+          return file.writeSynced(pieces, position);
         },
         sync: async () => {
           await file.sync();

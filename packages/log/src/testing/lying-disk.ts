@@ -67,7 +67,13 @@ function files(disk: FileSystem, path: RegExp, lie: (file: File) => File): FileS
     ...methods(disk),
     open: async (name, mode) => {
       const file = await disk.open(name, mode);
-      return path.test(name) ? lie(file) : file;
+      if (!path.test(name)) return file;
+      const lying = lie(file);
+      const writeSynced: File["write"] = async (pieces, position) => {
+        await lying.write(pieces, position);
+        await lying.sync();
+      };
+      return { ...lying, writeSynced };
     },
   };
 }

@@ -132,18 +132,26 @@ export class SimulatedFileSystem implements FileSystem {
         if (!isOpen) throw diskError("EBADF", verb, path);
         return run(part);
       });
+    const write: File["write"] = (pieces, position) =>
+      call("write", (part) => {
+        const bytes = Buffer.concat(pieces);
+        const room = file.size + this.#disk.freeBytes - position;
+        const count = Math.floor(Math.max(0, Math.min(bytes.length, room)) * part);
+        const before = file.size;
+        if (count > 0) file.write(position, bytes.subarray(0, count));
+        this.#disk.freeBytes -= file.size - before;
+        if (count < bytes.length && part === 1) throw diskError("ENOSPC", "write", path);
+      });
     return {
       read: (buffer, length, position) => call("read", () => file.read(buffer, length, position)),
-      write: (pieces, position) =>
-        call("write", (part) => {
-          const bytes = Buffer.concat(pieces);
-          const room = file.size + this.#disk.freeBytes - position;
-          const count = Math.floor(Math.max(0, Math.min(bytes.length, room)) * part);
-          const before = file.size;
-          if (count > 0) file.write(position, bytes.subarray(0, count));
-          this.#disk.freeBytes -= file.size - before;
-          if (count < bytes.length && part === 1) throw diskError("ENOSPC", "write", path);
-        }),
+      write,
+      writeSynced: async (pieces, position) => {
+        const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+        await write(pieces, position);
+        await call("sync", (part) => {
+          if (part === 1) file.syncRange(position, length);
+        });
+      },
       sync: () =>
         call("sync", (part) => {
           if (part === 1) file.sync();

@@ -44,6 +44,16 @@ export class SimulatedFile {
     this.#pending = [];
   }
 
+  /** Of what is pending only what lies there. */
+  syncRange(position: number, length: number): void {
+    const isThere = (change: Change): boolean =>
+      "bytes" in change &&
+      change.position < position + length &&
+      position < change.position + change.bytes.length;
+    for (const change of this.#pending) if (isThere(change)) this.#durable.apply(change);
+    this.#pending = this.#pending.filter((change) => !isThere(change));
+  }
+
   /** The disk takes some of it and reports an error; the pages count as clean, so no later sync writes them. */
   failSync(random: Random): void {
     this.#scatter(random, false);
