@@ -2,9 +2,11 @@
 export type { Clock, Timer } from "./clock.js";
 export { type ErrorCode, errorCodes, LogError } from "./errors.js";
 export type { AppendOptions } from "./face/appender.js";
+export { type DecodeOptions, decodeBatches } from "./face/decode-batches.js";
 export type { RecordInput } from "./face/forming.js";
 export type { Log, LogStats } from "./face/log.js";
 export type { GetResult, Partition } from "./face/partition.js";
+export type { RawReadOptions, RawSlice } from "./face/raw.js";
 export type { Position, ReadOptions } from "./face/reading.js";
 export type { AppendResult, Receipt } from "./face/receipt.js";
 export type { Topic, TopicDescription } from "./face/topic.js";

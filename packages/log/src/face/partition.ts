@@ -2,6 +2,7 @@
 import { checkInteger } from "../options.js";
 import { batchLengthAt, type LogRecord, RecordBatch } from "../record/index.js";
 import type { LogStorage, PartitionDescription } from "../storage/contracts.js";
+import { type RawReadOptions, type RawSlice, readRaw } from "./raw.js";
 import {
   BatchReader,
   type Position,
@@ -37,6 +38,15 @@ export class Partition {
   async *readBatches(options: ReadOptions = {}): AsyncGenerator<RecordBatch, void, void> {
     const reader = new BatchReader(this.#source, options);
     for (let batch = await reader.next(); batch !== undefined; batch = await reader.next()) yield batch;
+  }
+
+  /**
+   * Whole batches as bytes, checked, not decoded and not copied: to be sent somewhere and turned into records by
+   * {@link decodeBatches} there. What was deleted at the head of the first batch is still in it: decode from
+   * `startOffset`.
+   */
+  readRaw(options: RawReadOptions): Promise<RawSlice> {
+    return readRaw(this.#source, options);
   }
 
   /** The record at an offset, or the next offset that exists. */

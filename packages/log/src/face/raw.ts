@@ -1,0 +1,77 @@
+// Reading without decoding: whole record batches as bytes, for whoever passes records on; decode-batches.ts
+// turns them into records where they arrive.
+import { LogError } from "../errors.js";
+import { checkInteger } from "../options.js";
+import { batchLengthAt, RecordBatch } from "../record/index.js";
+import { type Position, type ReadSource, resolvePosition } from "./reading.js";
+
+export interface RawReadOptions {
+  /** Where to begin: the `next` of the last answer, or any position. */
+  readonly from: Position;
+  /** The answer is no longer than this unless its first batch is. 1 byte to 64 MiB; default 1 MiB. */
+  readonly bytesMax?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Record batches as they are stored. The bytes are the log's own memory: whoever changes them changes the log. */
+export interface RawSlice {
+  /** Whole batches, back to back in each piece; none at the end of what there is. */
+  readonly chunks: readonly Buffer[];
+  /** Of all chunks together, in bytes. */
+  readonly length: number;
+  /** The first offset that counts, `from` or the log's start if that is later. The first batch may begin before it. */
+  readonly startOffset: number;
+  /** Where to go on. */
+  readonly next: number;
+  /** The end of what readers see, at the moment. */
+  readonly highWatermark: number;
+}
+
+const bytesMaxDefault = 1024 * 1024;
+const rawBytesMax = 64 * 1024 * 1024;
+
+export async function readRaw(source: ReadSource, options: RawReadOptions): Promise<RawSlice> {
+  const { from, bytesMax = bytesMaxDefault, signal } = checked(options, ["from", "bytesMax", "signal"]);
+  checkInteger("bytesMax", bytesMax, 1, rawBytesMax);
+  signal?.throwIfAborted();
+  await source.settle();
+  const offset = await resolvePosition(source, from);
+  signal?.throwIfAborted();
+  const { chunks, startOffset, highWatermark } = await source.storage.read(source.id, offset, bytesMax);
+  signal?.throwIfAborted();
+  return { ...withinBudget(chunks, bytesMax, startOffset), startOffset, highWatermark };
+}
+
+/** Drivers answer about as much as they are asked for. */
+function withinBudget(
+  chunks: readonly Buffer[],
+  bytesMax: number,
+  startOffset: number,
+): Pick<RawSlice, "chunks" | "length" | "next"> {
+  const taken: Buffer[] = [];
+  let length = 0;
+  let next = startOffset;
+  for (const chunk of chunks) {
+    let end = 0;
+    while (end < chunk.length) {
+      const bytes = batchLengthAt(chunk, end);
+      if (length > 0 && length + bytes > bytesMax) break;
+      next = new RecordBatch(chunk.subarray(end, end + bytes)).nextOffset;
+      length += bytes;
+      end += bytes;
+    }
+    if (end > 0) taken.push(chunk.subarray(0, end));
+    if (end < chunk.length) break;
+  }
+  return { chunks: taken, length, next };
+}
+
+function checked<T extends object>(options: T, known: readonly (keyof T & string)[]): T {
+  if (typeof options !== "object" || options === null) {
+    throw new LogError("INVALID_ARGUMENT", "options must be an object that says from where to read");
+  }
+  const unknown = Object.keys(options).find((name) => !(known as readonly string[]).includes(name));
+  if (unknown === undefined) return options;
+  const message = `unknown option "${unknown}"; known are ${known.join(", ")}`;
+  throw new LogError("INVALID_ARGUMENT", message, { details: { name: unknown } });
+}
