@@ -1,7 +1,8 @@
-// A bounded set of open files. Reading ten thousand partitions must not take ten thousand descriptors; deleting a file
-// waits until nobody reads it.
+// A bounded set of open files, and of indexes in memory. Reading ten thousand partitions must not take ten thousand
+// descriptors; deleting a file waits until nobody reads it.
 import type { Clock } from "../clock.js";
 import type { File, FileSystem } from "../fs/index.js";
+import { IndexCache } from "./index-cache.js";
 import { ReadGate } from "./read-gate.js";
 
 const modes = ["read", "write", "append"] as const;
@@ -20,13 +21,21 @@ export class FileCache {
   /** Whoever uses it must not write, even to mend something. */
   readonly isReadOnly: boolean;
   readonly gate: ReadGate;
+  readonly indexes: IndexCache;
   readonly #fs: FileSystem;
   readonly #filesMax: number;
   /** In order of use, the least recent first. */
   readonly #entries = new Map<string, Entry>();
 
-  constructor(fs: FileSystem, clock: Clock, filesMax: number, isReadOnly = false) {
+  constructor(
+    fs: FileSystem,
+    clock: Clock,
+    filesMax: number,
+    isReadOnly = false,
+    indexes: IndexCache = new IndexCache(),
+  ) {
     this.isReadOnly = isReadOnly;
+    this.indexes = indexes;
     this.gate = new ReadGate(clock);
     this.#fs = fs;
     this.#filesMax = filesMax;
@@ -76,6 +85,7 @@ export class FileCache {
   }
 
   async close(): Promise<void> {
+    this.indexes.clear();
     await Promise.all([...this.#entries.keys()].map((key) => this.#doom(key)));
   }
 

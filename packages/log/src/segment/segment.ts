@@ -52,6 +52,14 @@ export interface BatchSpan extends IndexedBatch {
   baseOffset: number;
 }
 
+/** One of a segment's index files: where its figures are. The object is its key among the indexes in memory. */
+interface IndexFile {
+  readonly suffix: ".index" | ".timeindex";
+  readonly bytes: "offsetIndexBytes" | "timeIndexBytes";
+  readonly crc: "offsetIndexCrc" | "timeIndexCrc";
+  readonly content: "offsetBytes" | "timeBytes";
+}
+
 const scanBytes = 64 * 1024;
 const hintsMax = 64;
 
@@ -61,8 +69,18 @@ export class Segment {
   #state: SegmentState;
   /** Whether the files may hold bytes beyond the state. */
   #uncut: boolean;
-  #offsets: Promise<Buffer> | undefined;
-  #times: Promise<Buffer> | undefined;
+  readonly #offsetIndex: IndexFile = {
+    suffix: ".index",
+    bytes: "offsetIndexBytes",
+    crc: "offsetIndexCrc",
+    content: "offsetBytes",
+  };
+  readonly #timeIndex: IndexFile = {
+    suffix: ".timeindex",
+    bytes: "timeIndexBytes",
+    crc: "timeIndexCrc",
+    content: "timeBytes",
+  };
   /** Where sequential readers go on: next offset to position. */
   readonly #hints = new Map<number, number>();
 
@@ -87,12 +105,8 @@ export class Segment {
   /** Takes over what has been written and synced. */
   adopt(state: SegmentState): void {
     this.#state = state;
-    this.dropIndexes();
-  }
-
-  /** Lets go of the indexes in memory; the next look-up reads them again. */
-  dropIndexes(): void {
-    this.#offsets = this.#times = undefined;
+    this.#cache.indexes.drop(this.#offsetIndex);
+    this.#cache.indexes.drop(this.#timeIndex);
   }
 
   /** The next write must cut: something was written beyond the state and did not end well. */
@@ -164,7 +178,7 @@ export class Segment {
   /** The first record at or after `timestamp`, or undefined if all are older. */
   async offsetForTimestamp(timestamp: number): Promise<{ offset: number; timestamp: number } | undefined> {
     if (this.#state.index.maxTimestamp < timestamp) return undefined;
-    const times = await this.#timeIndex();
+    const times = await this.#index(this.#timeIndex);
     let offset = this.#state.baseOffset + findTime(times, timestamp) + 1;
     while (offset < this.#state.nextOffset) {
       const chunk = await this.read(offset, scanBytes);
@@ -207,7 +221,7 @@ export class Segment {
       this.#hints.delete(offset);
       return hint;
     }
-    const index = await this.#offsetIndex();
+    const index = await this.#index(this.#offsetIndex);
     for await (const span of this.spans(findOffset(index, offset - this.#state.baseOffset))) {
       if (span.lastOffset >= offset) return span.position;
     }
@@ -279,53 +293,27 @@ export class Segment {
     };
   }
 
-  #offsetIndex(): Promise<Buffer> {
-    const { offsetIndexBytes, offsetIndexCrc } = this.#state;
-    this.#offsets ??= this.#loadIndex(
-      ".index",
-      offsetIndexBytes,
-      offsetIndexCrc,
-      (writer) => writer.offsetBytes,
-    ).catch((error: unknown) => {
-      this.#offsets = undefined;
-      throw error;
-    });
-    return this.#offsets;
-  }
-
-  #timeIndex(): Promise<Buffer> {
-    const { timeIndexBytes, timeIndexCrc } = this.#state;
-    this.#times ??= this.#loadIndex(
-      ".timeindex",
-      timeIndexBytes,
-      timeIndexCrc,
-      (writer) => writer.timeBytes,
-    ).catch((error: unknown) => {
-      this.#times = undefined;
-      throw error;
-    });
-    return this.#times;
+  #index(file: IndexFile): Promise<Buffer> {
+    const bytes = this.#state[file.bytes];
+    if (bytes === 0) return Promise.resolve(Buffer.alloc(0));
+    return this.#cache.indexes.get(file, bytes, () => this.#loadIndex(file));
   }
 
   /** Reads an index file; one that is missing, short or wrong is made anew from the log, in memory and on disk. */
-  async #loadIndex(
-    suffix: string,
-    bytes: number,
-    crc: number,
-    pick: (writer: IndexWriter) => Buffer,
-  ): Promise<Buffer> {
-    if (bytes === 0) return Buffer.alloc(0);
-    const path = this.#path + suffix;
+  async #loadIndex(file: IndexFile): Promise<Buffer> {
     // As it is now: a checkpoint may add to the segment meanwhile.
-    const { baseOffset, logBytes, index } = this.#state;
-    const stored = Buffer.allocUnsafeSlow(bytes);
+    const state = this.#state;
+    const isRight = (found: Buffer): boolean =>
+      found.length === state[file.bytes] && crc32c(found) === state[file.crc];
+    const path = this.#path + file.suffix;
+    const stored = Buffer.allocUnsafeSlow(state[file.bytes]);
     const count = await this.#cache.read(path, stored, 0).catch(() => -1);
-    if (count === bytes && crc32c(stored) === crc) return stored;
-    const writer = new IndexWriter(baseOffset, emptyIndexState);
-    for await (const span of this.spans(0, logBytes)) writer.add(span);
-    if (index.lastTimeEntry > writer.state.lastTimeEntry) writer.addTime();
-    const rebuilt = pick(writer);
-    if (rebuilt.length !== bytes || crc32c(rebuilt) !== crc) {
+    if (count === stored.length && isRight(stored)) return stored;
+    const writer = new IndexWriter(state.baseOffset, emptyIndexState);
+    for await (const span of this.spans(0, state.logBytes)) writer.add(span);
+    if (state.index.lastTimeEntry > writer.state.lastTimeEntry) writer.addTime();
+    const rebuilt = writer[file.content];
+    if (!isRight(rebuilt)) {
       throw this.#damaged(
         0,
         `an index rebuilt from it differs from the one that was made when it was written`,
@@ -333,7 +321,7 @@ export class Segment {
     }
     // Where it cannot be written the index in memory will do.
     if (!this.#cache.isReadOnly)
-      await this.#cache.use(path, "append", (file) => file.write([rebuilt], 0)).catch(() => undefined);
+      await this.#cache.use(path, "append", (opened) => opened.write([rebuilt], 0)).catch(() => undefined);
     return rebuilt;
   }
 
