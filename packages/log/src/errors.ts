@@ -25,6 +25,7 @@ export const errorCodes = {
   RECORD_TOO_LARGE: "The record exceeds the topic's maxMessageBytes.",
   TOPIC_EXISTS: "A topic of that name exists already, with other settings.",
   TOPIC_NOT_FOUND: "No topic of that name exists.",
+  TRANSACTION_TOO_LARGE: "What a transaction appends does not fit into one write of the journal.",
   UNSUPPORTED: "The storage driver lacks a capability that this call needs.",
   UNSUPPORTED_VERSION: "The file was written by a newer version of Strandlog.",
   VERSION_CONFLICT: "The metadata key was changed by somebody else in the meantime.",

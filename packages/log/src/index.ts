@@ -6,13 +6,20 @@ export { type DecodeOptions, decodeBatches } from "./face/decode-batches.js";
 export type { RecordInput } from "./face/forming.js";
 export type { Log, LogStats } from "./face/log.js";
 export type { GetResult, Partition } from "./face/partition.js";
-export type { RawReadOptions, RawSlice } from "./face/raw.js";
+export type { FileRangeOptions, RawReadOptions, RawSlice } from "./face/raw.js";
 export type { Position, ReadOptions } from "./face/reading.js";
 export type { AppendResult, Receipt } from "./face/receipt.js";
 export type { Topic, TopicDescription } from "./face/topic.js";
+export type {
+  Progress,
+  ProgressSource,
+  Transaction,
+  TransactionOptions,
+  TransactionTarget,
+} from "./face/transaction.js";
 export type { DirectoryLock, File, FileSystem } from "./fs/index.js";
 export { type LogOptions, openLog } from "./open.js";
 export type { LogSettings, TopicConfig } from "./options.js";
 export type { Bytes, Compression, Header, HeadersInput, LogRecord, RecordBatch } from "./record/index.js";
-export type { Durability, PartitionDescription, StorageCounters } from "./storage/contracts.js";
+export type { Durability, FileRange, PartitionDescription, StorageCounters } from "./storage/contracts.js";
 export type { RecoveryProgress } from "./storage/file/open-file-storage.js";

@@ -12,6 +12,8 @@ export {
   type ErrorCode,
   errorCodes,
   type File,
+  type FileRange,
+  type FileRangeOptions,
   type FileSystem,
   type GetResult,
   type Header,

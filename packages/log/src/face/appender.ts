@@ -5,8 +5,10 @@ import type { Clock, Timer } from "../clock.js";
 import { LogError } from "../errors.js";
 import { batchHeaderBytes, recordSizeMax } from "../record/index.js";
 import type { AppendGroup, Durability, LogStorage } from "../storage/contracts.js";
-import type { FormingPartition, RecordInput, TakenBatch } from "./forming.js";
-import { type Receipt, refusedReceipt, WaitingReceipt } from "./receipt.js";
+import { type FormingPartition, type RecordInput, type TakenBatch, TakenGroup } from "./forming.js";
+import type { PlacedTransaction } from "./placed-transaction.js";
+import { type Receipt, receiptOf, refusedReceipt, WaitingReceipt } from "./receipt.js";
+import { WaitingLine } from "./waiting-line.js";
 
 export interface AppendOptions {
   /** What the append shall survive before it is acknowledged; default: the topic's durability. */
@@ -15,6 +17,19 @@ export interface AppendOptions {
   readonly wait?: boolean;
   /** Gives up waiting for room. A record that has an offset can no longer be withdrawn. */
   readonly signal?: AbortSignal;
+  /**
+   * The offset that the record shall have, in a topic of one partition or with `partition`. Beyond the end it leaves a
+   * gap; that of the last record again writes nothing and is acknowledged as a duplicate; an earlier one is refused
+   * with OFFSET_OUT_OF_RANGE.
+   */
+  readonly offset?: number;
+  /**
+   * Names the record among those of its producer: a retry under the same id writes nothing and is acknowledged with
+   * the first one's partition and offset. The newest 1,000 ids of each producer are remembered, across restarts too.
+   */
+  readonly dedupeId?: string;
+  /** Whose ids these are. Default "". */
+  readonly producer?: string;
 }
 
 export interface AppenderSettings {
@@ -34,13 +49,12 @@ export interface AppendTarget {
 // How many records may join a group between two looks at the clock.
 const recordsPerLook = 256;
 
-interface Waiting {
-  readonly target: AppendTarget;
-  readonly record: RecordInput;
-  readonly level: Durability | undefined;
-  readonly size: number;
-  readonly handle: WaitingReceipt;
-  readonly stopListening: () => void;
+/** A transaction that has no place yet. */
+export interface UnplacedTransaction {
+  readonly bytes: number;
+  readonly partitions: Iterable<FormingPartition>;
+  concerns(target: AppendTarget): boolean;
+  place(): PlacedTransaction;
 }
 
 export class Appender {
@@ -49,8 +63,7 @@ export class Appender {
   readonly #settings: AppenderSettings;
   #listed: FormingPartition[] = [];
   #formingBytes = 0;
-  #waiting: Waiting[] = [];
-  #waitingBytes = 0;
+  readonly #line: WaitingLine<AppendTarget>;
   /** The group that the storage has, and when it is done with it. */
   #atStorage: readonly TakenBatch[] = [];
   #busy: Promise<void> | undefined;
@@ -66,35 +79,61 @@ export class Appender {
     this.#storage = storage;
     this.#clock = clock;
     this.#settings = settings;
+    this.#line = new WaitingLine(settings.waitingBytesMax);
   }
 
   get formingBytes(): number {
     return this.#formingBytes;
   }
   get waitingBytes(): number {
-    return this.#waitingBytes;
+    return this.#line.bytes;
   }
 
   append(target: AppendTarget, record: RecordInput, options: AppendOptions): Receipt {
     if (this.#failure !== undefined) return refusedReceipt(record.partition ?? -1, this.#failure);
     const size = recordSizeMax(record.key ?? null, record.value, record.headers);
-    if (size + batchHeaderBytes > target.batchBytesMax)
-      return refusedReceipt(record.partition ?? -1, tooLarge(size, target));
-    const isFull = this.#formingBytes > 0 && this.#formingBytes + size > this.#settings.formingBytesMax;
-    if (isFull || this.#waiting.length > 0) {
-      return this.#wait(target, record, size, options);
-    }
-    const partition = target.choose(record);
-    this.#add(partition, record, size);
-    const receipt = partition.receipt(options.durability ?? partition.config.durability);
+    const excess = tooLarge(size, target);
+    if (excess !== undefined) return refusedReceipt(record.partition ?? -1, excess);
+    if (!this.#line.isEmpty || !this.#hasRoom(size)) return this.#wait(target, record, size, options);
+    const receipt = this.#place(target, record, size, options);
     if (this.#busy === undefined) this.#gather();
     return receipt;
   }
 
+  /** Gives a transaction its offsets, as soon as there is room for it. */
+  async transact(transaction: UnplacedTransaction, options: AppendOptions): Promise<PlacedTransaction> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { bytes: size } = transaction;
+    const { groupBytesMax } = this.#storage.manifest;
+    if (size > groupBytesMax) {
+      const message = `the transaction takes ${size} bytes, one write of this log may take ${groupBytesMax}: split it, or raise journalFileBytes`;
+      throw new LogError("TRANSACTION_TOO_LARGE", message, { details: { size, max: groupBytesMax } });
+    }
+    if (this.#line.isEmpty && this.#hasRoom(size)) return this.#placeTransaction(transaction);
+    return new Promise((resolve, reject) => {
+      const refusal = this.#line.join(
+        {
+          size,
+          concerns: (target) => transaction.concerns(target),
+          admit: () => {
+            try {
+              resolve(this.#placeTransaction(transaction));
+            } catch (error) {
+              reject(error);
+            }
+          },
+          refuse: reject,
+        },
+        options,
+      );
+      if (refusal !== undefined) reject(refusal);
+    });
+  }
+
   /** Settles when the storage has everything that was appended, waiting appends included. */
   async flush(): Promise<void> {
-    const last = this.#waiting.at(-1);
-    while (this.#failure === undefined && last !== undefined && this.#waiting.includes(last)) {
+    const { last } = this.#line;
+    while (this.#failure === undefined && last !== undefined && this.#line.includes(last)) {
       this.#handOver();
       await this.#busy;
     }
@@ -127,9 +166,7 @@ export class Appender {
 
   /** Refuses what forms or waits for a topic that is being deleted. */
   forget(target: AppendTarget, partitions: readonly FormingPartition[], error: unknown): void {
-    const isOther = (waiting: Waiting): boolean => waiting.target !== target;
-    for (const waiting of this.#waiting) if (!isOther(waiting)) this.#refuseWaiting(waiting, error);
-    this.#waiting = this.#waiting.filter(isOther);
+    this.#line.forget(target, error);
     this.#refuseForming(partitions, error);
     this.#listed = this.#listed.filter(({ isListed }) => isListed);
     this.#letIn();
@@ -138,21 +175,16 @@ export class Appender {
   /** Refuses everything from now on, waiting appends included. */
   fail(error: unknown): void {
     this.#failure ??= error;
-    for (const waiting of this.#waiting) this.#refuseWaiting(waiting, error);
-    this.#waiting = [];
+    this.#line.refuseAll(error);
     this.#refuseForming(this.#listed, error);
     this.#listed = [];
   }
 
-  #refuseWaiting(waiting: Waiting, error: unknown): void {
-    waiting.stopListening();
-    this.#waitingBytes -= waiting.size;
-    waiting.handle.refuse(error);
-  }
-
   #refuseForming(partitions: readonly FormingPartition[], error: unknown): void {
     for (const partition of partitions) {
-      for (let taken = partition.take(Infinity); taken !== undefined; taken = partition.take(Infinity)) {
+      // All or nothing: what a transaction has elsewhere goes too.
+      for (const transaction of partition.transactions) this.#formingBytes -= transaction.refuse(error);
+      for (const taken of partition.drop()) {
         this.#formingBytes -= taken.formingBytes;
         taken.os?.reject(error);
         taken.disk?.reject(error);
@@ -161,12 +193,49 @@ export class Appender {
     }
   }
 
+  #hasRoom(size: number): boolean {
+    return this.#formingBytes === 0 || this.#formingBytes + size <= this.#settings.formingBytesMax;
+  }
+
+  #place(target: AppendTarget, record: RecordInput, size: number, options: AppendOptions): Receipt {
+    const partition = target.choose(record);
+    const { offset } = options;
+    const level = options.durability ?? partition.config.durability;
+    if (offset !== undefined) {
+      const end = partition.nextOffset;
+      if (offset === end - 1) return this.#duplicate(partition, offset, level);
+      if (offset < end) return refusedReceipt(partition.partition, offsetTaken(offset, end));
+      partition.skipTo(offset);
+    }
+    this.#add(partition, record, size);
+    return partition.receipt(level);
+  }
+
+  /** The record that is there already may still be on its way. */
+  #duplicate({ partition }: FormingPartition, offset: number, durability: Durability): Receipt {
+    const result = this.drain().then(
+      () => ({ partition, offset, durability, bytes: 0, duplicate: true }) as const,
+    );
+    return receiptOf(result, partition, offset);
+  }
+
+  #placeTransaction(transaction: UnplacedTransaction): PlacedTransaction {
+    const placed = transaction.place();
+    this.#formingBytes += placed.bytes;
+    for (const partition of transaction.partitions) this.#list(partition);
+    if (this.#busy === undefined) this.#gather();
+    return placed;
+  }
+
   #add(partition: FormingPartition, record: RecordInput, size: number): void {
     this.#formingBytes += partition.add(record, record.timestamp ?? this.#clock.now(), size);
-    if (!partition.isListed) {
-      partition.isListed = true;
-      this.#listed.push(partition);
-    }
+    this.#list(partition);
+  }
+
+  #list(partition: FormingPartition): void {
+    if (partition.isListed) return;
+    partition.isListed = true;
+    this.#listed.push(partition);
   }
 
   /**
@@ -191,8 +260,9 @@ export class Appender {
     this.#gathering?.cancel();
     this.#gathering = undefined;
     if (this.#busy !== undefined || this.#listed.length === 0) return;
-    this.#atStorage = this.#takeGroup();
-    this.#busy = this.#commit(this.#atStorage).catch((error: unknown) => {
+    const group = this.#takeGroup();
+    this.#atStorage = group.batches;
+    this.#busy = this.#commit(group).catch((error: unknown) => {
       this.#busy = undefined;
       this.fail(error);
     });
@@ -207,96 +277,75 @@ export class Appender {
   }
 
   #wait(target: AppendTarget, record: RecordInput, size: number, options: AppendOptions): Receipt {
-    const partition = record.partition ?? -1;
-    const { wait = true, signal } = options;
-    if (!wait || this.#waitingBytes + size > this.#settings.waitingBytesMax) {
-      const why = wait
-        ? `${this.#waitingBytes} bytes wait already`
-        : `${this.#formingBytes} bytes form already and the caller chose not to wait`;
-      const message = `no room for another record: ${why}; await receipts before appending more`;
-      return refusedReceipt(partition, new LogError("BACKPRESSURE", message));
-    }
-    if (signal?.aborted) return refusedReceipt(partition, signal.reason);
-    const handle = new WaitingReceipt(partition);
-    const abort = (): void => {
-      this.#waiting = this.#waiting.filter((other) => other !== waiting);
-      this.#waitingBytes -= size;
-      handle.refuse(signal?.reason);
-    };
-    const stopListening = (): void => signal?.removeEventListener("abort", abort);
-    const waiting = { target, record, level: options.durability, size, handle, stopListening };
-    signal?.addEventListener("abort", abort, { once: true });
-    this.#waiting.push(waiting);
-    this.#waitingBytes += size;
-    return handle.receipt;
+    const handle = new WaitingReceipt(record.partition ?? -1);
+    const refusal = this.#line.join(
+      {
+        size,
+        concerns: (other) => other === target,
+        admit: () => handle.follow(this.#place(target, record, size, options)),
+        refuse: (error) => handle.refuse(error),
+      },
+      options,
+    );
+    return refusal === undefined ? handle.receipt : refusedReceipt(record.partition ?? -1, refusal);
   }
 
   #letIn(): void {
-    let count = 0;
-    for (const { target, record, level, size, handle, stopListening } of this.#waiting) {
-      if (this.#formingBytes > 0 && this.#formingBytes + size > this.#settings.formingBytesMax) break;
-      count++;
-      this.#waitingBytes -= size;
-      stopListening();
-      const partition = target.choose(record);
-      this.#add(partition, record, size);
-      handle.follow(partition.receipt(level ?? partition.config.durability));
-    }
-    if (count === 0) return;
-    this.#waiting = this.#waiting.slice(count);
-    if (this.#busy === undefined) this.#gather();
+    const count = this.#line.letIn((size) => this.#hasRoom(size));
+    if (count > 0 && this.#busy === undefined) this.#gather();
   }
 
-  #takeGroup(): TakenBatch[] {
-    const group: TakenBatch[] = [];
-    let left = this.#storage.manifest.groupBytesMax;
-    let index = 0;
-    for (; index < this.#listed.length; index++) {
-      const partition = this.#listed[index] as FormingPartition;
-      for (let taken = partition.take(left); taken !== undefined; taken = partition.take(left)) {
-        group.push(taken);
-        left -= taken.formingBytes;
+  #takeGroup(): TakenGroup {
+    const group = new TakenGroup(this.#storage.manifest.groupBytesMax);
+    // What is taken from one partition may make it the turn of a transaction in another.
+    for (let before = -1; before < group.batches.length && !group.isFull; ) {
+      before = group.batches.length;
+      for (const partition of this.#listed) {
+        partition.takeInto(group);
+        if (group.isFull) break;
       }
-      if (!partition.isEmpty) break;
-      partition.isListed = false;
+      if (!this.#listed.some(({ headTransaction }) => headTransaction !== undefined)) break;
     }
+    for (const partition of this.#listed) partition.isListed = !partition.isEmpty;
+    this.#listed = this.#listed.filter(({ isListed }) => isListed);
     // Who was cut off goes to the end of the line, so that one busy partition does not starve the others.
-    this.#listed = this.#listed.slice(index);
     if (this.#listed.length > 1) this.#listed.push(this.#listed.shift() as FormingPartition);
     return group;
   }
 
-  async #commit(taken: readonly TakenBatch[]): Promise<void> {
+  async #commit(taken: TakenGroup): Promise<void> {
+    const { batches, transactions, metadata } = taken;
+    const needsDisk =
+      batches.some(({ needs }) => needs === "disk") ||
+      transactions.some(({ durability }) => durability === "disk");
     const group: AppendGroup = {
-      batches: taken.map(({ append }) => append),
-      durability: taken.some(({ needs }) => needs === "disk") ? "disk" : "os",
+      batches: batches.map(({ append }) => append),
+      durability: needsDisk ? "disk" : "os",
+      metadata,
     };
     const startedMs = this.#clock.elapsedMs();
     try {
       const { written, durable } = this.#storage.append(group);
       await written;
-      this.#release(taken);
-      for (const { os } of taken) os?.resolve();
+      this.#release(batches);
+      for (const { os } of batches) os?.resolve();
       if (this.#settings.syncEveryMs > 0) this.#defer(durable, taken);
       else await durable;
       // Free first, acknowledged after: whoever wakes up and appends again joins a group that is forming already.
       this.#isFree(startedMs);
       if (this.#settings.syncEveryMs === 0) acknowledgeDurable(taken);
     } catch (error) {
-      for (const { os, disk } of taken) {
-        os?.reject(error);
-        disk?.reject(error);
-      }
+      refuse(taken, error);
       throw error;
     }
   }
 
   /** Syncs are rare by choice: go on writing while this one is awaited. */
-  #defer(durable: Promise<void>, taken: readonly TakenBatch[]): void {
+  #defer(durable: Promise<void>, taken: TakenGroup): void {
     const done = durable.then(
       () => acknowledgeDurable(taken),
       (error: unknown) => {
-        for (const { disk } of taken) disk?.reject(error);
+        refuse(taken, error);
         this.fail(error);
       },
     );
@@ -306,7 +355,7 @@ export class Appender {
 
   #release(taken: readonly TakenBatch[]): void {
     for (const { formingBytes } of taken) this.#formingBytes -= formingBytes;
-    if (this.#waiting.length > 0) this.#letIn();
+    if (!this.#line.isEmpty) this.#letIn();
   }
 }
 
@@ -315,11 +364,28 @@ function soon(action: () => void): Timer {
   return { cancel: () => clearImmediate(immediate) };
 }
 
-function acknowledgeDurable(taken: readonly TakenBatch[]): void {
-  for (const { disk } of taken) disk?.resolve();
+function acknowledgeDurable({ batches, transactions }: TakenGroup): void {
+  for (const { disk } of batches) disk?.resolve();
+  for (const transaction of transactions) transaction.resolve();
 }
 
-function tooLarge(size: number, { batchBytesMax }: AppendTarget): LogError {
+/** Those that were acknowledged at a lower level are not affected. */
+function refuse({ batches, transactions }: TakenGroup, error: unknown): void {
+  for (const { os, disk } of batches) {
+    os?.reject(error);
+    disk?.reject(error);
+  }
+  for (const transaction of transactions) transaction.reject(error);
+}
+
+function offsetTaken(offset: number, end: number): LogError {
+  const message = `cannot append at offset ${offset}: the partition ends at ${end}`;
+  return new LogError("OFFSET_OUT_OF_RANGE", message, { details: { offset, end } });
+}
+
+/** Why a record of at most this size cannot be appended, if so. */
+export function tooLarge(size: number, { batchBytesMax }: AppendTarget): LogError | undefined {
+  if (size + batchHeaderBytes <= batchBytesMax) return undefined;
   const message = `the record takes up to ${size} bytes, its topic allows ${batchBytesMax - batchHeaderBytes}: raise maxMessageBytes or split it`;
   return new LogError("RECORD_TOO_LARGE", message, { details: { size, max: batchBytesMax } });
 }

@@ -1,6 +1,7 @@
-// The batches of one partition that have not been handed to the storage: the one that forms and those that are full.
+// What one partition has that was not yet handed to the storage: full batches, parts of transactions, and the batch
+// that forms. Offsets are given here.
 import { BatchBuilder, type Bytes, type HeadersInput } from "../record/index.js";
-import type { AppendGroup, BatchAppend, Durability } from "../storage/contracts.js";
+import type { AppendGroup, BatchAppend, Durability, MetadataPut } from "../storage/contracts.js";
 import { Acknowledgement, acknowledgedReceipt, type Receipt } from "./receipt.js";
 
 export interface RecordInput {
@@ -22,12 +23,27 @@ export interface FormingConfig {
   batchBytesMax: number;
 }
 
+/** Batches in several partitions that one group takes together, or none: a transaction that has its place. */
+export interface TogetherOrNot {
+  readonly bytes: number;
+  /** The level at which all of it becomes visible. */
+  readonly durability: AppendGroup["durability"];
+  /** Whether it is its turn in each of its partitions. */
+  readonly isReady: boolean;
+  takeInto(group: TakenGroup): void;
+  resolve(): void;
+  reject(error: unknown): void;
+  /** Gives up its places; answers the bytes that they took. */
+  refuse(error: unknown): number;
+}
+
 interface FormingBatch {
   readonly builder: BatchBuilder;
   readonly baseOffset: number;
   /** Those who wait for each level, if any. */
   os?: Acknowledgement;
   disk?: Acknowledgement;
+  readonly transaction?: TogetherOrNot;
 }
 
 export interface TakenBatch {
@@ -37,6 +53,29 @@ export interface TakenBatch {
   readonly needs: AppendGroup["durability"];
   readonly os: Acknowledgement | undefined;
   readonly disk: Acknowledgement | undefined;
+}
+
+/** What the storage gets in one append. */
+export class TakenGroup {
+  readonly batches: TakenBatch[] = [];
+  readonly transactions: TogetherOrNot[] = [];
+  readonly metadata: MetadataPut[] = [];
+  isFull = false;
+  #bytesLeft: number;
+
+  constructor(bytesMax: number) {
+    this.#bytesLeft = bytesMax;
+  }
+
+  hasRoom(bytes: number): boolean {
+    if (bytes > this.#bytesLeft) this.isFull = true;
+    return !this.isFull;
+  }
+
+  add(batch: TakenBatch): void {
+    this.batches.push(batch);
+    this.#bytesLeft -= batch.formingBytes;
+  }
 }
 
 export class FormingPartition {
@@ -49,6 +88,7 @@ export class FormingPartition {
   #full: FormingBatch[] = [];
   #forming: FormingBatch | undefined;
   #sizeHint = 512;
+  #lastBytes = 0;
 
   constructor(id: string, partition: number, nextOffset: number, config: FormingConfig) {
     this.id = id;
@@ -62,10 +102,19 @@ export class FormingPartition {
   }
   /** The oldest record that has not been handed over; `nextOffset` if there is none. */
   get firstOffset(): number {
-    return (this.#full[0] ?? this.#forming)?.baseOffset ?? this.#nextOffset;
+    return this.#head?.baseOffset ?? this.#nextOffset;
   }
   get isEmpty(): boolean {
-    return this.#forming === undefined && this.#full.length === 0;
+    return this.#head === undefined;
+  }
+  /** The transaction whose turn it is here, if any. */
+  get headTransaction(): TogetherOrNot | undefined {
+    return this.#full[0]?.transaction;
+  }
+
+  /** Those that have parts here. */
+  get transactions(): ReadonlySet<TogetherOrNot> {
+    return new Set(this.#full.flatMap(({ transaction }) => transaction ?? []));
   }
 
   /** Copies the record; answers the bytes that this took. `sizeMax` is what the record may take at most. */
@@ -80,10 +129,12 @@ export class FormingPartition {
       forming = { builder, baseOffset: this.#nextOffset };
       this.#forming = forming;
     }
-    const before = forming.builder.recordCount === 0 ? 0 : forming.builder.size;
+    const before = forming.builder.size;
+    const isFirst = forming.builder.recordCount === 0;
     forming.builder.append(record.key ?? null, record.value, record.headers, timestamp);
     this.#nextOffset++;
-    return forming.builder.size - before;
+    this.#lastBytes = forming.builder.size - before;
+    return isFirst ? forming.builder.size : this.#lastBytes;
   }
 
   /** A receipt for the record that was added last. */
@@ -91,27 +142,81 @@ export class FormingPartition {
     const { partition } = this;
     const forming = this.#forming as FormingBatch;
     const offset = this.#nextOffset - 1;
-    if (level === "memory") return acknowledgedReceipt({ partition, offset, durability: level });
+    const bytes = this.#lastBytes;
+    if (level === "memory") return acknowledgedReceipt({ partition, offset, durability: level, bytes });
     forming[level] ??= new Acknowledgement(partition, level);
-    return forming[level].receipt(offset);
+    return forming[level].receipt(offset, bytes);
   }
 
-  /** The oldest batch, sealed, if it fits into `bytesMax`. */
-  take(bytesMax: number): TakenBatch | undefined {
-    const batch = this.#full[0] ?? this.#forming;
-    if (batch === undefined || batch.builder.size > bytesMax) return undefined;
+  /** Leaves a gap: the next record gets this offset. */
+  skipTo(offset: number): void {
+    if (offset === this.#nextOffset) return;
+    this.#cut();
+    this.#nextOffset = offset;
+  }
+
+  /** Takes in a part of a transaction; answers the offset of its first record. */
+  place(builder: BatchBuilder, transaction: TogetherOrNot): number {
+    this.#cut();
+    const baseOffset = this.#nextOffset;
+    this.#full.push({ builder, baseOffset, transaction });
+    this.#nextOffset += builder.recordCount;
+    return baseOffset;
+  }
+
+  /** Hands over what it can; what belongs to a transaction waits until all of that one may go. */
+  takeInto(group: TakenGroup): void {
+    for (let head = this.#head; head !== undefined; head = this.#head) {
+      const { transaction } = head;
+      if (transaction !== undefined && !transaction.isReady) return;
+      if (!group.hasRoom(transaction?.bytes ?? head.builder.size)) return;
+      if (transaction !== undefined) transaction.takeInto(group);
+      else group.add(this.#take(head));
+    }
+  }
+
+  /** Hands over the parts that it has of a transaction whose turn it is. */
+  takeTransaction(transaction: TogetherOrNot, group: TakenGroup): void {
+    for (let head = this.#head; head?.transaction === transaction; head = this.#head) {
+      group.add(this.#take(head));
+    }
+  }
+
+  /** Gives up all that it has, or only what belongs to a transaction. The offsets are not given again. */
+  drop(only?: TogetherOrNot): TakenBatch[] {
+    const goes = (batch: FormingBatch): boolean => only === undefined || batch.transaction === only;
+    const all = this.#forming === undefined ? this.#full : [...this.#full, this.#forming];
+    this.#full = this.#full.filter((batch) => !goes(batch));
+    if (this.#forming !== undefined && goes(this.#forming)) this.#forming = undefined;
+    return all.filter(goes).map((batch) => this.#seal(batch));
+  }
+
+  get #head(): FormingBatch | undefined {
+    return this.#full[0] ?? this.#forming;
+  }
+
+  #cut(): void {
+    if (this.#forming !== undefined) this.#full.push(this.#forming);
+    this.#forming = undefined;
+  }
+
+  #take(head: FormingBatch): TakenBatch {
     if (this.#full.shift() === undefined) this.#forming = undefined;
-    const { builder, baseOffset, os, disk } = batch;
+    return this.#seal(head);
+  }
+
+  #seal({ builder, baseOffset, os, disk, transaction }: FormingBatch): TakenBatch {
     const formingBytes = builder.size;
     this.#sizeHint = Math.ceil(formingBytes * 1.1);
     const { durability, compression } = this.config;
     const bytes = builder.seal({ baseOffset, partitionLeaderEpoch: 0, compression });
+    const visibleAt = transaction?.durability ?? durability;
     return {
       os,
       disk,
-      append: { partitionId: this.id, bytes, baseOffset, visibleAt: durability },
+      append: { partitionId: this.id, bytes, baseOffset, visibleAt },
       formingBytes,
-      needs: durability === "disk" || disk !== undefined ? "disk" : "os",
+      needs: visibleAt === "disk" || disk !== undefined ? "disk" : "os",
     };
   }
 }

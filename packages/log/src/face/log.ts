@@ -6,7 +6,10 @@ import { checkTopicName, type LogSettings, type TopicConfig, topicConfig } from 
 import { requireCompression } from "../record/index.js";
 import type { LogStorage, PartitionConfig, PartitionName, StorageCounters } from "../storage/contracts.js";
 import { Appender } from "./appender.js";
+import { dedupePrefix } from "./deduplication.js";
+import type { AppendResult } from "./receipt.js";
 import { Topic, type TopicDescription, type TopicHost } from "./topic.js";
+import { Transaction, type TransactionOptions } from "./transaction.js";
 
 /** What the metadata store holds of a topic, as JSON under "topic/<name>". */
 interface TopicEntry {
@@ -110,8 +113,35 @@ export class Log {
       topic.markDeleted();
       this.#topics.delete(name);
       const ids = partitionNames(name, topic).map(({ id }) => id);
-      await this.#storage.deletePartitions(ids, [{ key: topicPrefix + name, value: undefined }]);
+      const remembered = await this.#storage.metadata.list(dedupePrefix(topic.topicId));
+      const puts = [topicPrefix + name, ...remembered.map(({ key }) => key)].map((key) => ({
+        key,
+        value: undefined,
+      }));
+      await this.#storage.deletePartitions(ids, puts);
     });
+  }
+
+  /**
+   * Appends to several topics and partitions, and commits consumers' progress, as one: readers see all of it at once,
+   * and a crash leaves all of it or nothing. If `action` throws, nothing of it is there. Answers a result for each append,
+   * in turn. TRANSACTION_TOO_LARGE, BACKPRESSURE, JOURNAL_FAILED, CLOSED; UNSUPPORTED where the driver cannot do it.
+   */
+  async transaction(
+    action: (transaction: Transaction) => void | Promise<void>,
+    options: TransactionOptions = {},
+  ): Promise<readonly AppendResult[]> {
+    this.#refuseClosed();
+    if (!this.#storage.manifest.atomicGroups)
+      throw new LogError("UNSUPPORTED", `the driver "${this.#storage.manifest.name}" has no transactions`);
+    const transaction = new Transaction(this.#clock);
+    try {
+      await action(transaction);
+    } catch (error) {
+      transaction.abandon();
+      throw error;
+    }
+    return transaction.finish(this.#appender, this.#storage, options);
   }
 
   /** Makes durable all that was appended before the call, whatever its level and syncEveryMs. */

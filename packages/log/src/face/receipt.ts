@@ -6,6 +6,10 @@ export interface AppendResult {
   readonly offset: number;
   /** The level that was reached when the append was acknowledged. */
   readonly durability: Durability;
+  /** What the record takes in its batch, before compression; 0 for a duplicate. */
+  readonly bytes: number;
+  /** The record was there already and nothing was written: see {@link AppendOptions.offset} and `dedupeId`. */
+  readonly duplicate?: true;
 }
 
 /**
@@ -31,7 +35,8 @@ function asReceipt(promise: Promise<AppendResult>, partition: number, offset: nu
  */
 export class Acknowledgement {
   readonly #partition: number;
-  readonly #offsets: number[] = [];
+  /** Offset and bytes of each record in turn. */
+  readonly #records: number[] = [];
   readonly #promise: Promise<void>;
   readonly #result: () => AppendResult;
   #settled = 0;
@@ -44,11 +49,16 @@ export class Acknowledgement {
       this.resolve = resolve;
       this.reject = reject;
     });
-    this.#result = () => ({ partition, offset: this.#offsets[this.#settled++] as number, durability });
+    this.#result = () => ({
+      partition,
+      offset: this.#records[this.#settled++] as number,
+      durability,
+      bytes: this.#records[this.#settled++] as number,
+    });
   }
 
-  receipt(offset: number): Receipt {
-    this.#offsets.push(offset);
+  receipt(offset: number, bytes: number): Receipt {
+    this.#records.push(offset, bytes);
     return asReceipt(this.#promise.then(this.#result), this.#partition, offset);
   }
 }
@@ -78,6 +88,15 @@ export class WaitingReceipt {
 
 export function refusedReceipt(partition: number, error: unknown): Receipt {
   return asReceipt(Promise.reject(error), partition, undefined);
+}
+
+/** Makes a promise a receipt, or tells one its offset. */
+export function receiptOf(
+  result: Promise<AppendResult>,
+  partition: number,
+  offset: number | undefined,
+): Receipt {
+  return asReceipt(result, partition, offset);
 }
 
 export function acknowledgedReceipt(result: AppendResult): Receipt {

@@ -6,10 +6,12 @@ import { type Bytes, batchHeaderBytes, type LogRecord, partitionForKey } from ".
 import type { Durability, LogStorage, PartitionDescription, PartitionName } from "../storage/contracts.js";
 import { Watchers } from "../watchers.js";
 import type { Appender, AppendOptions, AppendTarget } from "./appender.js";
+import { Deduplication } from "./deduplication.js";
 import { type FormingConfig, FormingPartition, type RecordInput } from "./forming.js";
 import { Partition } from "./partition.js";
 import { BatchReader, type ReadOptions, type ReadSource } from "./reading.js";
-import { type Receipt, refusedReceipt } from "./receipt.js";
+import { type AppendResult, type Receipt, refusedReceipt } from "./receipt.js";
+import { Transaction, type TransactionOptions } from "./transaction.js";
 
 /** What the log lends to its topics. */
 export interface TopicHost {
@@ -32,6 +34,9 @@ const appendOptionNames: ReadonlySet<string> = new Set([
   "durability",
   "wait",
   "signal",
+  "offset",
+  "dedupeId",
+  "producer",
 ] satisfies (keyof AppendOptions)[]);
 const keyScratch = Buffer.allocUnsafeSlow(1024);
 
@@ -43,6 +48,7 @@ export class Topic implements AppendTarget {
   readonly #partitions: Partition[] = [];
   readonly #sources: ReadSource[] = [];
   readonly #formingConfig: FormingConfig;
+  readonly #deduplication: Deduplication;
   #config: TopicConfig;
   #sticky = 0;
   /** Readers of all partitions, with how many they know. */
@@ -55,6 +61,7 @@ export class Topic implements AppendTarget {
     this.name = name;
     this.topicId = topicId;
     this.#config = config;
+    this.#deduplication = new Deduplication(host.storage, host.appender, host.clock, topicId);
     this.#formingConfig = this.#formingConfigOf(config);
   }
 
@@ -77,7 +84,18 @@ export class Topic implements AppendTarget {
   append(record: RecordInput, options: AppendOptions = {}): Receipt {
     const refusal = this.#refusal(record, options);
     if (refusal !== undefined) return refusedReceipt(record?.partition ?? -1, refusal);
+    if (options.dedupeId !== undefined) return this.#appendOnce(record, options.dedupeId, options);
     return this.#host.appender.append(this, record, options);
+  }
+
+  /** Appends several records as one: all of them or none, see {@link Log.transaction}. */
+  async appendAll(
+    records: Iterable<RecordInput>,
+    options: TransactionOptions = {},
+  ): Promise<readonly AppendResult[]> {
+    const transaction = new Transaction(this.#host.clock);
+    for (const record of records) transaction.append(this, record);
+    return transaction.finish(this.#host.appender, this.#host.storage, options);
   }
 
   /** One partition, by its number. PARTITION_NOT_FOUND if there is none. */
@@ -118,7 +136,7 @@ export class Topic implements AppendTarget {
   }
 
   async describe(): Promise<TopicDescription> {
-    this.#check();
+    this.check();
     const partitions = await Promise.all(
       this.#partitions.map(async (partition) => ({
         partition: partition.number,
@@ -130,12 +148,13 @@ export class Topic implements AppendTarget {
 
   /** Changes settings; they are stored with the topic. `partitions` may only grow. */
   async alter(changes: Partial<TopicConfig>): Promise<TopicConfig> {
-    this.#check();
+    this.check();
     return this.#host.alterTopic(this.name, changes);
   }
 
   /** @internal Called by the log when the settings or the number of partitions changed. */
   async adopt(config: TopicConfig, names: readonly PartitionName[]): Promise<void> {
+    if (this.#partitions.length === 0) await this.#deduplication.load();
     this.#config = config;
     Object.assign(this.#formingConfig, this.#formingConfigOf(config));
     for (const name of names.slice(this.#partitions.length)) {
@@ -147,13 +166,19 @@ export class Topic implements AppendTarget {
         id: name.id,
         partition: name.partition,
         settle: () => this.#settle(forming),
-        check: () => this.#check(),
+        check: () => this.check(),
       };
       this.#forming.push(forming);
       this.#sources.push(source);
       this.#partitions.push(new Partition(this.name, source));
     }
     this.#growth.notify((count) => count < this.#sources.length);
+  }
+
+  /** @internal Throws if a transaction cannot append the record. */
+  accept(record: RecordInput): void {
+    const refusal = this.#refusal(record, {});
+    if (refusal !== undefined) throw refusal;
   }
 
   /** @internal Refuses what has not reached the storage, and whatever comes. */
@@ -179,7 +204,16 @@ export class Topic implements AppendTarget {
     return this.#forming[index] as FormingPartition;
   }
 
-  #check(): void {
+  #appendOnce(record: RecordInput, id: string, options: AppendOptions): Receipt {
+    try {
+      return this.#deduplication.append(this, record, { producer: options.producer ?? "", id }, options);
+    } catch (error) {
+      return refusedReceipt(record.partition ?? -1, error);
+    }
+  }
+
+  /** @internal */
+  check(): void {
     const gone = this.#goneError();
     if (gone !== undefined) throw gone;
   }
@@ -212,11 +246,27 @@ export class Topic implements AppendTarget {
     }
     for (const name in options) {
       if (!appendOptionNames.has(name))
-        return invalid(`unknown option "${name}"; known are durability, wait, signal`);
+        return invalid(`unknown option "${name}"; known are ${[...appendOptionNames].join(", ")}`);
     }
     if (options.durability !== undefined && !durabilities.has(options.durability)) {
       return invalid(`"${options.durability}" is not a durability: disk, os or memory`);
     }
+    return this.#placeRefusal(record, options);
+  }
+
+  #placeRefusal(
+    { partition }: RecordInput,
+    { offset, dedupeId, producer }: AppendOptions,
+  ): LogError | undefined {
+    if (dedupeId !== undefined && (typeof dedupeId !== "string" || dedupeId === ""))
+      return invalid("a dedupeId is a string that is not empty");
+    if (producer !== undefined && (typeof producer !== "string" || dedupeId === undefined))
+      return invalid("a producer is a string, and goes with a dedupeId");
+    if (offset === undefined) return undefined;
+    if (!Number.isSafeInteger(offset) || offset < 0) return invalid(`${offset} is not an offset`);
+    if (dedupeId !== undefined) return invalid("give an offset or a dedupeId, not both");
+    if (partition === undefined && this.#forming.length > 1)
+      return invalid("an append at an offset needs a partition, since the topic has several");
     return undefined;
   }
 
@@ -241,7 +291,7 @@ export class Topic implements AppendTarget {
     for (const watch of watches) watch.catch(() => undefined);
     try {
       await Promise.race(watches);
-      this.#check();
+      this.check();
     } finally {
       done.abort();
     }

@@ -1,0 +1,62 @@
+// A transaction that has its offsets: parts at the end of several partitions, taken by one group together or not at
+// all. It waits until it is its turn in each of them; since all its places were taken in one step, two transactions
+// never wait for each other.
+import type { BatchBuilder } from "../record/index.js";
+import type { Durability, MetadataPut } from "../storage/contracts.js";
+import type { FormingPartition, TakenGroup, TogetherOrNot } from "./forming.js";
+
+export interface TransactionPart {
+  readonly partition: FormingPartition;
+  readonly builder: BatchBuilder;
+}
+
+export class PlacedTransaction implements TogetherOrNot {
+  readonly bytes: number;
+  /** What it has to survive, and the level at which readers see all of it at once. */
+  readonly durability: Exclude<Durability, "memory">;
+  /** Settles when it has reached its durability; rejects when none of it will be there. */
+  readonly done: Promise<void>;
+  /** Offset of the first record of each part. */
+  readonly baseOffsets: readonly number[];
+  resolve!: () => void;
+  reject!: (error: unknown) => void;
+  readonly #partitions: ReadonlySet<FormingPartition>;
+  readonly #metadata: readonly MetadataPut[];
+
+  constructor(
+    parts: readonly TransactionPart[],
+    durability: Exclude<Durability, "memory">,
+    bytes: number,
+    metadata: (baseOffsets: readonly number[]) => readonly MetadataPut[],
+  ) {
+    this.bytes = bytes;
+    this.durability = durability;
+    this.done = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    this.#partitions = new Set(parts.map(({ partition }) => partition));
+    this.baseOffsets = parts.map(({ partition, builder }) => partition.place(builder, this));
+    this.#metadata = metadata(this.baseOffsets);
+  }
+
+  get isReady(): boolean {
+    for (const { headTransaction } of this.#partitions) if (headTransaction !== this) return false;
+    return true;
+  }
+
+  takeInto(group: TakenGroup): void {
+    for (const partition of this.#partitions) partition.takeTransaction(this, group);
+    group.metadata.push(...this.#metadata);
+    group.transactions.push(this);
+  }
+
+  /** None of it will be there. Answers the bytes that it took while it waited. */
+  refuse(error: unknown): number {
+    let bytes = 0;
+    for (const partition of this.#partitions)
+      for (const { formingBytes } of partition.drop(this)) bytes += formingBytes;
+    this.reject(error);
+    return bytes;
+  }
+}

@@ -1,0 +1,164 @@
+// Several appends and consumer commits as one: all of it, or nothing, for readers and across a crash. Records are
+// encoded as they are added and get their offsets together at the end.
+import type { Clock } from "../clock.js";
+import { LogError } from "../errors.js";
+import { BatchBuilder, recordSizeMax } from "../record/index.js";
+import type { Durability, LogStorage, MetadataPut } from "../storage/contracts.js";
+import { type Appender, type AppendOptions, type AppendTarget, tooLarge } from "./appender.js";
+import type { FormingPartition, RecordInput } from "./forming.js";
+import { PlacedTransaction, type TransactionPart } from "./placed-transaction.js";
+import type { AppendResult } from "./receipt.js";
+
+/** A topic, as far as a transaction is concerned. */
+export interface TransactionTarget extends AppendTarget {
+  /** Checks the record; throws if the topic cannot take it. */
+  accept(record: RecordInput): void;
+  /** Throws if the log was closed or the topic deleted. */
+  check(): void;
+}
+
+/** What a consumer adds: its progress, and what to do once that counts. */
+export interface Progress {
+  readonly puts: readonly MetadataPut[];
+  committed(): void;
+}
+
+/** Something whose progress can be part of a transaction. */
+export interface ProgressSource<T> {
+  progress(upTo?: T): Progress;
+}
+
+export type TransactionOptions = Pick<AppendOptions, "durability" | "wait" | "signal">;
+
+interface Entry {
+  readonly part: number;
+  /** Its place within the part. */
+  readonly index: number;
+  readonly bytes: number;
+}
+
+const firstBytes = 512;
+
+export class Transaction {
+  readonly #clock: Clock;
+  readonly #targets = new Set<TransactionTarget>();
+  readonly #parts: TransactionPart[] = [];
+  /** The part of each partition that still takes records. */
+  readonly #open = new Map<FormingPartition, number>();
+  readonly #entries: Entry[] = [];
+  readonly #progress: Progress[] = [];
+  #level: Exclude<Durability, "memory"> = "os";
+  #isOver = false;
+
+  /** Use {@link Log.transaction}. */
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Adds a record. Key and value are copied before the call returns.
+   *
+   * @throws LogError RECORD_TOO_LARGE, INVALID_ARGUMENT, PARTITION_NOT_FOUND, TOPIC_NOT_FOUND, READ_ONLY, CLOSED.
+   */
+  append(topic: TransactionTarget, record: RecordInput): void {
+    this.#refuseOver();
+    topic.accept(record);
+    const size = recordSizeMax(record.key ?? null, record.value, record.headers);
+    const excess = tooLarge(size, topic);
+    if (excess !== undefined) throw excess;
+    const partition = topic.choose(record);
+    const part = this.#partFor(partition, size);
+    const { builder } = this.#parts[part] as TransactionPart;
+    const before = builder.size;
+    const index = builder.recordCount;
+    builder.append(record.key ?? null, record.value, record.headers, record.timestamp ?? this.#clock.now());
+    this.#entries.push({ part, index, bytes: builder.size - before });
+    this.#targets.add(topic);
+    if (partition.config.durability === "disk") this.#level = "disk";
+  }
+
+  /** Adds the progress of a consumer: of all that it has given out, or up to and including a record. */
+  commit<T>(consumer: ProgressSource<T>, upTo?: T): void {
+    this.#refuseOver();
+    this.#progress.push(upTo === undefined ? consumer.progress() : consumer.progress(upTo));
+  }
+
+  /** @internal The partition of each record, in turn. */
+  get partitions(): number[] {
+    return this.#entries.map(({ part }) => (this.#parts[part] as TransactionPart).partition.partition);
+  }
+
+  /** @internal The callback failed: nothing of it will be there. */
+  abandon(): void {
+    this.#isOver = true;
+  }
+
+  /** @internal Settles when all of it has reached its durability, with a result for each append in turn. */
+  async finish(
+    appender: Appender,
+    storage: LogStorage,
+    options: TransactionOptions,
+    more: (baseOffsets: readonly number[]) => readonly MetadataPut[] = () => [],
+  ): Promise<AppendResult[]> {
+    this.#refuseOver();
+    this.#isOver = true;
+    const puts = this.#progress.flatMap((progress) => progress.puts);
+    let baseOffsets: readonly number[] = [];
+    const durability = this.#durability(options);
+    if (this.#parts.length > 0) {
+      const metadata = (offsets: readonly number[]): MetadataPut[] => [...puts, ...more(offsets)];
+      const placed = await appender.transact(this.#unplaced(durability, metadata), options);
+      await placed.done;
+      ({ baseOffsets } = placed);
+    } else if (puts.length > 0) {
+      await storage.append({ batches: [], metadata: puts, durability: "disk" }).durable;
+    }
+    for (const progress of this.#progress) progress.committed();
+    return this.#entries.map(({ part, index, bytes }) => ({
+      partition: (this.#parts[part] as TransactionPart).partition.partition,
+      offset: (baseOffsets[part] as number) + index,
+      durability,
+      bytes,
+    }));
+  }
+
+  #unplaced(
+    durability: Exclude<Durability, "memory">,
+    metadata: (baseOffsets: readonly number[]) => readonly MetadataPut[],
+  ): Parameters<Appender["transact"]>[0] {
+    const parts = this.#parts;
+    const bytes = parts.reduce((sum, { builder }) => sum + builder.size, 0);
+    return {
+      bytes,
+      partitions: parts.map(({ partition }) => partition),
+      concerns: (target) => this.#targets.has(target as TransactionTarget),
+      place: () => {
+        for (const target of this.#targets) target.check();
+        return new PlacedTransaction(parts, durability, bytes, metadata);
+      },
+    };
+  }
+
+  /** The strongest of its topics', unless the caller chose. */
+  #durability({ durability }: TransactionOptions): Exclude<Durability, "memory"> {
+    if (durability === undefined) return this.#level;
+    return durability === "memory" ? "os" : durability;
+  }
+
+  #partFor(partition: FormingPartition, size: number): number {
+    const open = this.#open.get(partition);
+    const isOpen = open !== undefined;
+    if (
+      isOpen &&
+      (this.#parts[open] as TransactionPart).builder.size + size <= partition.config.batchBytesMax
+    )
+      return open;
+    const part = this.#parts.push({ partition, builder: new BatchBuilder(Math.max(firstBytes, size)) }) - 1;
+    this.#open.set(partition, part);
+    return part;
+  }
+
+  #refuseOver(): void {
+    if (this.#isOver) throw new LogError("CLOSED", "the transaction is over: begin another one");
+  }
+}
