@@ -1,8 +1,8 @@
 // A partition as users see it: reading, and deleting its head. Appending goes through the topic.
 import { checkInteger } from "../options.js";
 import { batchLengthAt, type LogRecord, RecordBatch } from "../record/index.js";
-import type { LogStorage, PartitionDescription } from "../storage/contracts.js";
-import { type RawReadOptions, type RawSlice, readRaw } from "./raw.js";
+import type { FileRange, LogStorage, PartitionDescription } from "../storage/contracts.js";
+import { type FileRangeOptions, fileRange, type RawReadOptions, type RawSlice, readRaw } from "./raw.js";
 import {
   BatchReader,
   type Position,
@@ -47,6 +47,23 @@ export class Partition {
    */
   readRaw(options: RawReadOptions): Promise<RawSlice> {
     return readRaw(this.#source, options);
+  }
+
+  /**
+   * Where whole batches lie in a segment file, with a descriptor that is open on it: for sendfile and the like, or
+   * `createReadStream("", { fd, start: position, end: position + length - 1, autoClose: false })`. Undefined when the
+   * records are not in a segment yet, or do not exist: read them with {@link Partition.readRaw}, or ask again after
+   * the next checkpoint.
+   *
+   * Release it: until then each range keeps a file open, beyond openFilesMax, and its space on the disk, though the
+   * records be deleted. Deletion does not wait for that: the file loses its name at once. Where the system does not
+   * remove open files (Windows, depending on Node's version and the disk), the file alone stays until a checkpoint
+   * after the release; a topic that is made again by the name of a deleted one gets its segments only after that.
+   *
+   * @throws LogError UNSUPPORTED unless the log is a directory on the real disk.
+   */
+  fileRange(options: FileRangeOptions): Promise<FileRange | undefined> {
+    return fileRange(this.#source, options);
   }
 
   /** The record at an offset, or the next offset that exists. */

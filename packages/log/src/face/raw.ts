@@ -1,8 +1,9 @@
-// Reading without decoding: whole record batches as bytes, for whoever passes records on; decode-batches.ts
-// turns them into records where they arrive.
+// Reading without decoding, for whoever passes records on: whole record batches as bytes, or the place in a file where
+// they lie; decode-batches.ts turns them into records where they arrive.
 import { LogError } from "../errors.js";
 import { checkInteger } from "../options.js";
 import { batchLengthAt, RecordBatch } from "../record/index.js";
+import type { FileRange } from "../storage/contracts.js";
 import { type Position, type ReadSource, resolvePosition } from "./reading.js";
 
 export interface RawReadOptions {
@@ -11,6 +12,13 @@ export interface RawReadOptions {
   /** The answer is no longer than this unless its first batch is. 1 byte to 64 MiB; default 1 MiB. */
   readonly bytesMax?: number;
   readonly signal?: AbortSignal;
+}
+
+export interface FileRangeOptions {
+  /** Where to begin: the `next` of the last answer, or any position. */
+  readonly from: Position;
+  /** The range is no longer than this unless its first batch is. 1 byte to 2 GiB; default 1 MiB. */
+  readonly bytesMax?: number;
 }
 
 /** Record batches as they are stored. The bytes are the log's own memory: whoever changes them changes the log. */
@@ -29,6 +37,7 @@ export interface RawSlice {
 
 const bytesMaxDefault = 1024 * 1024;
 const rawBytesMax = 64 * 1024 * 1024;
+const rangeBytesMax = 2 ** 31 - 1;
 
 export async function readRaw(source: ReadSource, options: RawReadOptions): Promise<RawSlice> {
   const { from, bytesMax = bytesMaxDefault, signal } = checked(options, ["from", "bytesMax", "signal"]);
@@ -40,6 +49,27 @@ export async function readRaw(source: ReadSource, options: RawReadOptions): Prom
   const { chunks, startOffset, highWatermark } = await source.storage.read(source.id, offset, bytesMax);
   signal?.throwIfAborted();
   return { ...withinBudget(chunks, bytesMax, startOffset), startOffset, highWatermark };
+}
+
+export async function fileRange(
+  source: ReadSource,
+  options: FileRangeOptions,
+): Promise<FileRange | undefined> {
+  const { from, bytesMax = bytesMaxDefault } = checked(options, ["from", "bytesMax"]);
+  checkInteger("bytesMax", bytesMax, 1, rangeBytesMax);
+  const offset = await resolvePosition(source, from);
+  const { storage, id } = source;
+  if (storage.fileRange === undefined) {
+    const { name } = storage.manifest;
+    throw new LogError(
+      "UNSUPPORTED",
+      `the storage driver "${name}" keeps no files that could be handed out`,
+      {
+        details: { driver: name, capability: "fileRange" },
+      },
+    );
+  }
+  return storage.fileRange(id, offset, bytesMax);
 }
 
 /** Drivers answer about as much as they are asked for. */

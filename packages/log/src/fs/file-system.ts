@@ -2,6 +2,8 @@
 // simulated one can take its place. Paths are absolute or relative to the process, separated by "/".
 
 export interface File {
+  /** The system's number for the open file, where it has one, for others to read from until it is closed. */
+  readonly descriptor?: number;
   /** Reads up to `length` bytes into the buffer's beginning; fewer only at the end of the file. */
   read(buffer: Uint8Array, length: number, position: number): Promise<number>;
   /** Writes all of the pieces, one after the other. A short write is continued; no progress is an error. */

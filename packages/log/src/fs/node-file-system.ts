@@ -89,6 +89,10 @@ class NodeFile implements File {
     this.#descriptor = descriptor;
   }
 
+  get descriptor(): number {
+    return this.#descriptor;
+  }
+
   async read(buffer: Uint8Array, length: number, position: number): Promise<number> {
     let done = 0;
     while (done < length) {

@@ -7,6 +7,7 @@ import type { FileSystem } from "../fs/index.js";
 import { batchLengthAt, RecordBatch } from "../record/index.js";
 import { type FileCache, Segment, type SegmentState } from "../segment/index.js";
 import type {
+  FileRange,
   PartitionConfig,
   PartitionDescription,
   PartitionName,
@@ -159,6 +160,24 @@ export class PartitionLog {
     }
   }
 
+  /** Where records from an offset on lie in a file that stays open; undefined if they are not in a segment. */
+  async fileRange(from: number, bytesMax: number): Promise<FileRange | undefined> {
+    for (;;) {
+      const startOffset = Math.max(from, this.#logStartOffset);
+      const segment = this.#segmentFor(startOffset);
+      if (segment === undefined) return undefined;
+      try {
+        const range = await segment.range(Math.max(startOffset, segment.state.baseOffset), bytesMax);
+        // What was deleted while it was being opened may have been another file by then.
+        if (this.#has(segment)) return { ...range, startOffset, [Symbol.asyncDispose]: range.release };
+        await range.release();
+      } catch (error) {
+        if (this.#has(segment)) throw error;
+      }
+      if (this.deleted) throw this.gone();
+    }
+  }
+
   async offsetForTimestamp(timestamp: number): Promise<{ offset: number; timestamp: number } | undefined> {
     for (const segment of this.#segments) {
       const found = await segment.offsetForTimestamp(timestamp).catch((error: unknown) => {
@@ -289,13 +308,24 @@ export class PartitionLog {
     const names = (await this.#fs.list(this.directory)) ?? [];
     const segmentFiles = names.filter((name) => /^\d{20}\.(log|index|timeindex)$/.test(name));
     const paths = segmentFiles.map((name) => `${this.directory}/${name}`).filter((path) => !known.has(path));
+    let isClean = true;
+    const leave = (path: string, error: unknown): void => {
+      // Not every system removes a file that is open for somebody else. It waits for a later turn, unless it lies
+      // where the next segment has to be.
+      const baseOffset = Number(path.slice(this.directory.length + 1).slice(0, 20));
+      const isInTheWay = !this.deleted && baseOffset >= this.#recoveryPoint;
+      if (isInTheWay || !this.#cache.isPinned(path)) throw error;
+      isClean = false;
+    };
     for (const path of paths) {
       await this.#cache.forget(path);
-      await this.#fs.remove(path);
+      await this.#fs.remove(path).catch((error: unknown) => leave(path, error));
     }
-    if (this.deleted) await this.#fs.removeDirectory(this.directory);
-    else if (paths.length > 0) await this.#fs.syncDirectory(this.directory);
-    this.leftovers = "none";
+    if (this.deleted) {
+      const removed = this.#fs.removeDirectory(this.directory);
+      await removed.catch((error: unknown) => leave(this.directory, error));
+    } else if (paths.length > 0) await this.#fs.syncDirectory(this.directory);
+    this.leftovers = isClean ? "none" : "certain";
   }
 
   /** Nothing more will come: wakes all who wait. */
@@ -324,6 +354,10 @@ export class PartitionLog {
       else high = middle;
     }
     return this.#segments[low];
+  }
+
+  #has(segment: Segment): boolean {
+    return !this.deleted && this.#segments.includes(segment);
   }
 
   #readTail(from: number, bytesMax: number): Buffer[] {

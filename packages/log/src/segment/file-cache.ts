@@ -17,6 +17,12 @@ interface Entry {
   idle: (() => void)[];
 }
 
+/** A file that is open for somebody else. */
+interface PinnedFile {
+  readonly file: File;
+  release(): Promise<void>;
+}
+
 export class FileCache {
   /** Whoever uses it must not write, even to mend something. */
   readonly isReadOnly: boolean;
@@ -26,6 +32,8 @@ export class FileCache {
   readonly #filesMax: number;
   /** In order of use, the least recent first. */
   readonly #entries = new Map<string, Entry>();
+  /** Paths of the files that are open for others. */
+  readonly #pins = new Set<{ readonly path: string }>();
 
   constructor(
     fs: FileSystem,
@@ -42,7 +50,7 @@ export class FileCache {
   }
 
   get openCount(): number {
-    return this.#entries.size;
+    return this.#entries.size + this.#pins.size;
   }
 
   /** Reads until `buffer` is full or the file ends; answers how much it read. Waits for its turn among the readers. */
@@ -84,6 +92,34 @@ export class FileCache {
     await Promise.all(modes.map((mode) => this.#doom(`${mode} ${path}`)));
   }
 
+  /**
+   * Opens a file for somebody else, beside the bound and apart from all other uses: nothing but its release closes it,
+   * and nobody waits for that.
+   */
+  async pin(path: string): Promise<PinnedFile> {
+    const file = await this.#fs.open(path, "read");
+    const pin = { path };
+    this.#pins.add(pin);
+    let released: Promise<void> | undefined;
+    const close = async (): Promise<void> => {
+      await file.close();
+      this.#pins.delete(pin);
+    };
+    return {
+      file,
+      release: () => {
+        released ??= close();
+        return released;
+      },
+    };
+  }
+
+  /** Whether the file, or one in the directory, is open for somebody else. */
+  isPinned(path: string): boolean {
+    return [...this.#pins].some((pin) => pin.path === path || pin.path.startsWith(`${path}/`));
+  }
+
+  /** Closes all that nobody uses, and the rest when it is no longer in use. What is used later is opened anew. */
   async close(): Promise<void> {
     this.indexes.clear();
     await Promise.all([...this.#entries.keys()].map((key) => this.#doom(key)));

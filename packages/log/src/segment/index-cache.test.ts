@@ -9,7 +9,8 @@ import { BatchBuilder, batchLengthAt } from "../record/index.js";
 import { cleanUp, temporaryDirectory } from "../test-support.js";
 import { FileCache } from "./file-cache.js";
 import { IndexCache } from "./index-cache.js";
-import { emptySegment, Segment } from "./segment.js";
+import { Segment } from "./segment.js";
+import { emptySegment } from "./segment-state.js";
 
 const seed = Number(process.env["SEED"] ?? Date.now() % 2 ** 31);
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);

@@ -1,3 +1,4 @@
 // Partition files in Kafka's bytes: the log, its indexes, and the descriptors that are open on them.
 export { FileCache } from "./file-cache.js";
-export { emptySegment, Segment, type SegmentState, segmentName } from "./segment.js";
+export { Segment } from "./segment.js";
+export { emptySegment, type SegmentState, segmentName } from "./segment-state.js";

@@ -85,6 +85,12 @@ export function findOffset(index: Buffer, relativeOffset: number): number {
   return found < 0 ? 0 : index.readInt32BE(found + 4);
 }
 
+/** The last position up to `limit` at which a batch is known to begin. */
+export function findPosition(index: Buffer, limit: number): number {
+  const found = lastEntry(index, offsetEntryBytes, (at) => index.readInt32BE(at + 4) <= limit);
+  return found < 0 ? 0 : index.readInt32BE(found + 4);
+}
+
 /** The relative offset up to which all timestamps are below `timestamp`, else −1. */
 export function findTime(index: Buffer, timestamp: number): number {
   const found = lastEntry(index, timeEntryBytes, (at) => readInt64(index, at) < timestamp);

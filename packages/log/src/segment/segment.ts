@@ -14,50 +14,32 @@ import type { FileCache } from "./file-cache.js";
 import {
   emptyIndexState,
   findOffset,
+  findPosition,
   findTime,
   type IndexedBatch,
-  type IndexState,
   IndexWriter,
 } from "./segment-index.js";
-
-export interface SegmentState {
-  readonly baseOffset: number;
-  /** The offset after its last record. */
-  readonly nextOffset: number;
-  readonly logBytes: number;
-  readonly firstTimestamp: number;
-  readonly index: Readonly<IndexState>;
-  readonly offsetIndexBytes: number;
-  readonly offsetIndexCrc: number;
-  readonly timeIndexBytes: number;
-  readonly timeIndexCrc: number;
-}
-
-export function emptySegment(baseOffset: number): SegmentState {
-  return {
-    baseOffset,
-    nextOffset: baseOffset,
-    logBytes: 0,
-    firstTimestamp: -1,
-    index: emptyIndexState,
-    offsetIndexBytes: 0,
-    offsetIndexCrc: 0,
-    timeIndexBytes: 0,
-    timeIndexCrc: 0,
-  };
-}
+import {
+  type IndexFile,
+  offsetIndexFile,
+  type SegmentState,
+  segmentName,
+  timeIndexFile,
+} from "./segment-state.js";
 
 /** What a batch header tells, as far as a segment needs it. */
 export interface BatchSpan extends IndexedBatch {
   baseOffset: number;
 }
 
-/** One of a segment's index files: where its figures are. The object is its key among the indexes in memory. */
-interface IndexFile {
-  readonly suffix: ".index" | ".timeindex";
-  readonly bytes: "offsetIndexBytes" | "timeIndexBytes";
-  readonly crc: "offsetIndexCrc" | "timeIndexCrc";
-  readonly content: "offsetBytes" | "timeBytes";
+/** A part of the .log file, and the means to close it. */
+export interface SegmentRange {
+  readonly fd: number;
+  readonly path: string;
+  readonly position: number;
+  readonly length: number;
+  readonly next: number;
+  release(): Promise<void>;
 }
 
 const scanBytes = 64 * 1024;
@@ -69,18 +51,8 @@ export class Segment {
   #state: SegmentState;
   /** Whether the files may hold bytes beyond the state. */
   #uncut: boolean;
-  readonly #offsetIndex: IndexFile = {
-    suffix: ".index",
-    bytes: "offsetIndexBytes",
-    crc: "offsetIndexCrc",
-    content: "offsetBytes",
-  };
-  readonly #timeIndex: IndexFile = {
-    suffix: ".timeindex",
-    bytes: "timeIndexBytes",
-    crc: "timeIndexCrc",
-    content: "timeBytes",
-  };
+  readonly #offsetIndex: IndexFile = { ...offsetIndexFile };
+  readonly #timeIndex: IndexFile = { ...timeIndexFile };
   /** Where sequential readers go on: next offset to position. */
   readonly #hints = new Map<number, number>();
 
@@ -175,6 +147,27 @@ export class Segment {
     return chunk.subarray(0, end);
   }
 
+  /** Where whole batches lie, as {@link Segment.read} would read them but unchecked, in a file that stays open. */
+  async range(offset: number, bytesMax: number): Promise<SegmentRange> {
+    const path = this.logPath;
+    const { file, release } = await this.#cache.pin(path);
+    try {
+      const { descriptor: fd } = file;
+      if (fd === undefined)
+        throw new LogError("UNSUPPORTED", "the file system has no descriptors to hand out");
+      const { logBytes } = this.#state;
+      const size = await file.size();
+      if (size < logBytes) throw this.#damaged(size, `the file ends there, ${logBytes - size} bytes short`);
+      const position = await this.#find(offset);
+      const { end, next } = await this.#endWithin(position, bytesMax);
+      this.#remember(next, end);
+      return { fd, path, position, length: end - position, next, release };
+    } catch (error) {
+      await release();
+      throw error;
+    }
+  }
+
   /** The first record at or after `timestamp`, or undefined if all are older. */
   async offsetForTimestamp(timestamp: number): Promise<{ offset: number; timestamp: number } | undefined> {
     if (this.#state.index.maxTimestamp < timestamp) return undefined;
@@ -228,6 +221,26 @@ export class Segment {
     throw this.#damaged(this.#state.logBytes, `no batch holds offset ${offset}`);
   }
 
+  /** The end of the batches that fit, one at least, without reading what lies between. */
+  async #endWithin(position: number, bytesMax: number): Promise<{ end: number; next: number }> {
+    const { logBytes, nextOffset } = this.#state;
+    const limit = position + bytesMax;
+    if (logBytes <= limit) return { end: logBytes, next: nextOffset };
+    const known = findPosition(await this.#index(this.#offsetIndex), limit);
+    let end = Math.max(position, known);
+    let next = -1;
+    for await (const span of this.spans(end)) {
+      const spanEnd = span.position + span.bytes;
+      if (spanEnd > limit && span.position > position) {
+        if (next < 0) next = span.baseOffset;
+        break;
+      }
+      end = spanEnd;
+      next = span.lastOffset + 1;
+    }
+    return { end, next };
+  }
+
   #verify(chunk: Buffer, position: number, bytesMax: number): number {
     let expected = -1;
     let at = 0;
@@ -249,11 +262,15 @@ export class Segment {
       expected = batch.nextOffset;
       at += length;
     }
-    if (at < this.#state.logBytes - position) {
-      if (this.#hints.size >= hintsMax) this.#hints.delete(this.#hints.keys().next().value as number);
-      this.#hints.set(expected, position + at);
-    }
+    this.#remember(expected, position + at);
     return at;
+  }
+
+  /** Whoever reads on will ask for this offset. */
+  #remember(offset: number, position: number): void {
+    if (position >= this.#state.logBytes) return;
+    if (this.#hints.size >= hintsMax) this.#hints.delete(this.#hints.keys().next().value as number);
+    this.#hints.set(offset, position);
   }
 
   #lengthAt(chunk: Buffer, at: number, position: number): number {
@@ -331,10 +348,6 @@ export class Segment {
       details: { path: this.logPath, position },
     });
   }
-}
-
-export function segmentName(baseOffset: number): string {
-  return String(baseOffset).padStart(20, "0");
 }
 
 function readSpan(buffer: Buffer, at: number, position: number): BatchSpan {

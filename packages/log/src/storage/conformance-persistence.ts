@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import {
   append,
+  batchesIn,
   config,
   groupOf,
   numbered,
@@ -76,6 +77,18 @@ export function testPersistence(test: Register): void {
     });
   });
 
+  test("file ranges, where there are any, cover what reads answer", async (opened) => {
+    if (opened.storage.fileRange === undefined) return;
+    const id = await withPartition(opened.storage);
+    for (let n = 0; n < 50; n += 5) await append(opened.storage, id, n, { values: numbered(n, 5) });
+    await opened.storage.deleteRecords(id, 7);
+    await again(opened, async (storage) => {
+      for (const bytesMax of [1, 1500, 1_000_000]) await checkRanges(storage, id, bytesMax);
+      assert.equal(await storage.fileRange?.(id, 50, 1), undefined);
+      await refuses("PARTITION_NOT_FOUND", async () => storage.fileRange?.("nowhere/0", 0, 1));
+    });
+  });
+
   test("opened read-only, it is read and refuses to change", async ({ storage, openReadOnly }) => {
     if (openReadOnly === undefined) return;
     const id = await withPartition(storage);
@@ -116,4 +129,25 @@ export function testPersistence(test: Register): void {
       await reader.close();
     }
   });
+}
+
+/** One range after the other, each beside a read from the same offset. */
+async function checkRanges(storage: LogStorage, id: string, bytesMax: number): Promise<void> {
+  for (let from = 0; from < 50; ) {
+    const range = await storage.fileRange?.(id, from, bytesMax);
+    if (range === undefined) return; // It need not be in a file.
+    const { startOffset, length, next } = range;
+    assert.equal(startOffset, Math.max(from, 7));
+    assert.ok(next > startOffset, "reading goes on");
+    const { chunks } = await storage.read(id, from, 1_000_000);
+    const covered = batchesIn(chunks).filter(({ baseOffset }) => baseOffset < next);
+    assert.equal(
+      length,
+      covered.reduce((sum, { bytes }) => sum + bytes.length, 0),
+    );
+    assert.ok(length <= bytesMax || covered.length === 1);
+    await range.release();
+    await range.release();
+    from = next;
+  }
 }

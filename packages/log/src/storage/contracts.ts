@@ -77,6 +77,29 @@ export interface ReadResult {
   readonly highWatermark: number;
 }
 
+/**
+ * Where whole batches lie in a file, for whoever hands a descriptor to the system instead of reading. They are not
+ * checked: whoever gets the bytes has to. The file stays open and the bytes stay as they are until the range is
+ * released, also when the records or the topic are deleted meanwhile, or the log is closed.
+ */
+export interface FileRange {
+  /** Open for reading. Use it with positions, and not after the release: the number may then be another file's. */
+  readonly fd: number;
+  /** What the file is called; it may lose its name while it is open. */
+  readonly path: string;
+  /** Where the first batch begins. */
+  readonly position: number;
+  /** In bytes, from there to the end of the last batch. */
+  readonly length: number;
+  /** The first offset that counts, the one asked for or the log's start. The first batch may begin before it. */
+  readonly startOffset: number;
+  /** Where to go on. */
+  readonly next: number;
+  /** Closes the file. A second time does nothing. */
+  release(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
 export interface PartitionDescription {
   /** The first offset that may be read. */
   readonly logStartOffset: number;
@@ -131,6 +154,11 @@ export interface LogStorage {
   append(group: AppendGroup): AppendOutcome;
   /** About `bytesMax` bytes, at least one batch. An offset in a gap reads from the next batch. */
   read(id: string, from: number, bytesMax: number): Promise<ReadResult>;
+  /**
+   * Only of drivers that keep batches in files: no longer than `bytesMax`, but one batch at least. Undefined where
+   * there is nothing, or what there is has not got into a file yet.
+   */
+  fileRange?(id: string, from: number, bytesMax: number): Promise<FileRange | undefined>;
   describe(id: string): Promise<PartitionDescription>;
   /** The first record whose timestamp is at or after the given one. */
   offsetForTimestamp(

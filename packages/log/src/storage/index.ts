@@ -16,6 +16,7 @@ export type {
   AppendOutcome,
   BatchAppend,
   Durability,
+  FileRange,
   LogStorage,
   MetadataEntry,
   MetadataPut,

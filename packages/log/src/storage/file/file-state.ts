@@ -6,15 +6,16 @@ import { LogError } from "../../errors.js";
 import type { FileSystem } from "../../fs/index.js";
 import type { WriterEpoch } from "../../journal/index.js";
 import { PartitionLog, type TailBatch } from "../../partition/index.js";
-import { RecordBatch } from "../../record/index.js";
+import { batchField, RecordBatch } from "../../record/index.js";
 import type { FileCache } from "../../segment/index.js";
-import type { Durability, MetadataEntry } from "../contracts.js";
+import type { BatchAppend, Durability, MetadataEntry } from "../contracts.js";
 import type { BatchEntry, ControlEntry } from "./entry.js";
 
 export class FileState {
   readonly logId: string;
   readonly partitions: Map<string, PartitionLog> = new Map();
   readonly byNumber: Map<number, PartitionLog> = new Map();
+  readonly #byDirectory = new Map<string, PartitionLog>();
   /** Those with something in their tail. */
   readonly dirty: Set<PartitionLog> = new Set();
   readonly metadata: Map<string, MetadataEntry> = new Map();
@@ -139,9 +140,12 @@ export class FileState {
           if (partition.isBusy) continue;
           // Off the list first: what is deleted meanwhile puts it back.
           this.untidy.delete(partition);
+          // Another partition of that name has the directory by now, and looks after what it finds there.
+          if (partition.deleted && this.#byDirectory.has(partition.directory)) continue;
           tidied.push(partition);
           await partition.tidy();
         }
+        for (const partition of tidied) if (partition.leftovers === "certain") this.untidy.add(partition);
         // Durable before the checkpoint file forgets the partition, or its directory could come back.
         if (tidied.some(({ deleted }) => deleted)) await this.#fs.syncDirectory(this.#topicsDirectory);
       } catch (error) {
@@ -171,12 +175,14 @@ export class FileState {
   #add(partition: PartitionLog): void {
     this.partitions.set(partition.name.id, partition);
     this.byNumber.set(partition.number, partition);
+    this.#byDirectory.set(partition.directory, partition);
   }
 
   #delete(number: number): void {
     const partition = this.byNumber.get(number);
     if (partition === undefined) return;
     this.byNumber.delete(number);
+    this.#byDirectory.delete(partition.directory);
     this.partitions.delete(partition.name.id);
     this.dirty.delete(partition);
     this.tailBytes -= partition.tail.bytes;
@@ -189,4 +195,18 @@ export class FileState {
 export function describeBatch(bytes: Buffer, visibleAt: Durability): TailBatch {
   const { baseOffset, nextOffset, maxTimestamp } = new RecordBatch(bytes);
   return { bytes, baseOffset, nextOffset, maxTimestamp, visibleAt, reached: "memory", sequence: -1 };
+}
+
+/** An offset is never given twice: a batch begins at its partition's end or beyond. */
+export function refusePast(partitions: readonly PartitionLog[], batches: readonly BatchAppend[]): void {
+  const ends = new Map<PartitionLog, number>();
+  for (const [index, { bytes, baseOffset }] of batches.entries()) {
+    const partition = partitions[index] as PartitionLog;
+    const end = ends.get(partition) ?? partition.logEndOffset;
+    if (baseOffset < end) {
+      const message = `cannot append at ${baseOffset} to ${partition.name.id}, which ends at ${end}`;
+      throw new LogError("OFFSET_OUT_OF_RANGE", message, { details: { baseOffset, end } });
+    }
+    ends.set(partition, baseOffset + bytes.readInt32BE(batchField.lastOffsetDelta) + 1);
+  }
 }

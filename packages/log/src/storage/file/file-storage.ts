@@ -9,11 +9,12 @@ import type { DirectoryLock, FileSystem } from "../../fs/index.js";
 import type { Commit, Journal, JournalObserver } from "../../journal/index.js";
 import type { LogSettings } from "../../options.js";
 import type { PartitionLog, TailBatch } from "../../partition/index.js";
-import { batchField, placeBatch } from "../../record/index.js";
+import { placeBatch } from "../../record/index.js";
 import type { FileCache } from "../../segment/index.js";
 import type {
   AppendGroup,
   AppendOutcome,
+  FileRange,
   LogStorage,
   MetadataPut,
   PartitionConfig,
@@ -28,7 +29,7 @@ import { CheckpointPolicy } from "./checkpoint-policy.js";
 import { Histogram } from "./counters.js";
 import { type ControlEntry, encodeBatchPrefix, encodeControl } from "./entry.js";
 import { FileMetadata, metadataEntries } from "./file-metadata.js";
-import { describeBatch, type FileState } from "./file-state.js";
+import { describeBatch, type FileState, refusePast } from "./file-state.js";
 
 /** All that the driver is made of, as recovery leaves it. */
 export interface FileParts {
@@ -212,6 +213,10 @@ export class FileStorage implements LogStorage, JournalObserver {
     return this.#state.partition(id).read(from, bytesMax);
   }
 
+  async fileRange(id: string, from: number, bytesMax: number): Promise<FileRange | undefined> {
+    return this.#state.partition(id).fileRange(from, bytesMax);
+  }
+
   async describe(id: string): Promise<PartitionDescription> {
     return this.#state.partition(id).describe();
   }
@@ -387,19 +392,5 @@ export class FileStorage implements LogStorage, JournalObserver {
       await this.#parts.cache.close();
       await this.#parts.lock.release();
     }
-  }
-}
-
-/** An offset is never given twice: a batch begins at its partition's end or beyond. */
-function refusePast(partitions: readonly PartitionLog[], batches: AppendGroup["batches"]): void {
-  const ends = new Map<PartitionLog, number>();
-  for (const [index, { bytes, baseOffset }] of batches.entries()) {
-    const partition = partitions[index] as PartitionLog;
-    const end = ends.get(partition) ?? partition.logEndOffset;
-    if (baseOffset < end) {
-      const message = `cannot append at ${baseOffset} to ${partition.name.id}, which ends at ${end}`;
-      throw new LogError("OFFSET_OUT_OF_RANGE", message, { details: { baseOffset, end } });
-    }
-    ends.set(partition, baseOffset + bytes.readInt32BE(batchField.lastOffsetDelta) + 1);
   }
 }

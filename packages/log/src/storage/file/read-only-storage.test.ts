@@ -1,8 +1,9 @@
 // A reader beside the writer, in its own words: the public API of a log that was opened with readOnly.
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, readSync } from "node:fs";
 import { type TestContext, test } from "node:test";
+import { decodeBatches } from "../../face/decode-batches.js";
 import type { Log } from "../../face/log.js";
 import { type LogOptions, openLog } from "../../open.js";
 import {
@@ -143,4 +144,42 @@ test("a reader of a directory without a log is told so", async (t) => {
   const directory = temporaryDirectory(t);
   await assert.rejects(openLog(directory, { readOnly: true }), withCode("IO"));
   assert.deepEqual(readdirSync(directory), []);
+});
+
+test("a reader hands out the writer's files, and they stay readable when the writer deletes them", async (t) => {
+  const directory = await closedLog(t);
+  const reader = await openAt(t, directory, { readOnly: true });
+  const partition = (await reader.topic("a")).partition(0);
+  await using range = await partition.fileRange({ from: 1 });
+  assert.ok(range !== undefined);
+  const valuesIn = (): (string | undefined)[] => {
+    const bytes = Buffer.alloc(range.length);
+    readSync(range.fd, bytes, 0, range.length, range.position);
+    return Array.from(decodeBatches(bytes), ({ value }) => value?.toString());
+  };
+  assert.deepEqual(valuesIn(), ["1", "2"]);
+  assert.equal(range.next, 3);
+  const writer = await openAt(t, directory);
+  await (await writer.topic("a")).append({ value: "3" });
+  assert.equal(await partition.fileRange({ from: 3 }), undefined);
+  await (await writer.topic("a")).partition(0).deleteRecords(3);
+  assert.ok(!existsSync(range.path));
+  assert.equal(await partition.fileRange({ from: 1 }), undefined);
+  await writer.deleteTopic("a");
+  await assert.rejects(partition.fileRange({ from: 1 }), withCode("PARTITION_NOT_FOUND"));
+  assert.deepEqual(valuesIn(), ["1", "2"]);
+});
+
+test("a reader does not take an old topic's files for those of one that is made again", async (t) => {
+  const directory = await closedLog(t);
+  const reader = await openAt(t, directory, { readOnly: true });
+  assert.deepEqual(await values(reader), ["0", "1", "2"]);
+  const old = (await reader.topic("a")).partition(0);
+  const writer = await openAt(t, directory);
+  await writer.deleteTopic("a");
+  const topic = await writer.topic("a");
+  for (const value of ["new 0", "new 1", "new 2"]) await topic.append({ value });
+  await writer.close();
+  await assert.rejects(old.fileRange({ from: 0 }), withCode("PARTITION_NOT_FOUND"));
+  assert.deepEqual(await values(reader), ["new 0", "new 1", "new 2"]);
 });

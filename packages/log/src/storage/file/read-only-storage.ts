@@ -11,6 +11,7 @@ import type { PartitionLog } from "../../partition/index.js";
 import { FileCache } from "../../segment/index.js";
 import type {
   AppendOutcome,
+  FileRange,
   LogStorage,
   PartitionDescription,
   ReadResult,
@@ -124,6 +125,27 @@ export class ReadOnlyStorage implements LogStorage {
     return this.#state.partition(id).read(from, bytesMax);
   }
 
+  async fileRange(id: string, from: number, bytesMax: number): Promise<FileRange | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      let range: FileRange | undefined;
+      try {
+        range = await this.#state.partition(id).fileRange(from, bytesMax);
+      } catch (error) {
+        // The writer may have deleted the file meanwhile; what is really damaged fails again.
+        if (this.#closed || attempt === 2) throw error;
+      }
+      try {
+        await this.#refresh();
+        // It may even have made another file of that name, but not if the partition is still there.
+        this.#state.partition(id);
+      } catch (error) {
+        await range?.release();
+        throw error;
+      }
+      if (range !== undefined || attempt === 2) return range;
+    }
+  }
+
   async describe(id: string): Promise<PartitionDescription> {
     await this.#refresh();
     return this.#state.partition(id).describe();
@@ -232,6 +254,8 @@ export class ReadOnlyStorage implements LogStorage {
     }
     if (content.equals(this.#content)) return;
     const checkpoint = decodeCheckpoint(path, content);
+    // A segment that it brings may have the name of one that was deleted, and that may still be open.
+    await this.#cache.close();
     this.#content = content;
     if (this.#scan === undefined || checkpoint.journalStart > this.#scan.next.sequence)
       await this.#rebuild(checkpoint);
