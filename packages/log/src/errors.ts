@@ -12,6 +12,7 @@ export const errorCodes = {
   CORRUPT_SEGMENT: "A segment file is shorter than, or differs from, what was checkpointed.",
   DISK_FULL: "The disk is full. Nothing acknowledged is lost; appends wait until there is space.",
   FOREIGN_DIRECTORY: "The directory holds files that are not Strandlog's.",
+  HANDLER_FAILED: "A handler of `consumer.process` went on failing, and no dead-letter topic was given.",
   INVALID_ARGUMENT: "An argument or option is unknown, of the wrong type or out of bounds.",
   INVALID_TOPIC: "The topic name is not legal.",
   IO: "The operating system refused an operation on a file.",

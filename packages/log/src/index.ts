@@ -2,14 +2,20 @@
 export type { Clock, Timer } from "./clock.js";
 export { type ErrorCode, errorCodes, LogError } from "./errors.js";
 export type { AppendOptions } from "./face/appender.js";
+export type { Consumer, ConsumerOptions } from "./face/consumer.js";
+export type { DeadLetterTopic } from "./face/dead-letter.js";
 export { type DecodeOptions, decodeBatches } from "./face/decode-batches.js";
 export type { RecordInput } from "./face/forming.js";
+export type { GroupLag, PartitionLag } from "./face/lag.js";
+export type { Handler, RetryOptions } from "./face/lane.js";
 export type { Log, LogStats } from "./face/log.js";
 export type { GetResult, Partition } from "./face/partition.js";
+export { type ProcessOptions, unapplied } from "./face/processing.js";
 export type { FileRangeOptions, RawReadOptions, RawSlice } from "./face/raw.js";
 export type { Position, ReadOptions } from "./face/reading.js";
 export type { AppendResult, Receipt } from "./face/receipt.js";
 export type { Topic, TopicDescription } from "./face/topic.js";
+export type { GroupDescription } from "./face/topic-groups.js";
 export type {
   Progress,
   ProgressSource,

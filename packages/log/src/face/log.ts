@@ -6,7 +6,9 @@ import { checkTopicName, type LogSettings, type TopicConfig, topicConfig } from 
 import { requireCompression } from "../record/index.js";
 import type { LogStorage, PartitionConfig, PartitionName, StorageCounters } from "../storage/contracts.js";
 import { Appender } from "./appender.js";
+import type { Consumer } from "./consumer.js";
 import { dedupePrefix } from "./deduplication.js";
+import { groupPrefix } from "./group.js";
 import type { AppendResult } from "./receipt.js";
 import { Topic, type TopicDescription, type TopicHost } from "./topic.js";
 import { Transaction, type TransactionOptions } from "./transaction.js";
@@ -34,6 +36,7 @@ export class Log {
   readonly #settings: LogSettings;
   readonly #host: TopicHost;
   readonly #appender: Appender;
+  readonly #consumers = new Set<Consumer>();
   readonly #topics = new Map<string, Topic>();
   readonly #turns = new Map<string, Promise<void>>();
   #retentionTimer: Timer | undefined;
@@ -55,6 +58,8 @@ export class Log {
       storage,
       clock,
       appender: this.#appender,
+      consumers: this.#consumers,
+      committed: () => undefined,
       isClosed: () => this.#closed !== undefined,
       alterTopic: (name, changes) => this.#alter(name, changes),
     };
@@ -113,8 +118,10 @@ export class Log {
       topic.markDeleted();
       this.#topics.delete(name);
       const ids = partitionNames(name, topic).map(({ id }) => id);
-      const remembered = await this.#storage.metadata.list(dedupePrefix(topic.topicId));
-      const puts = [topicPrefix + name, ...remembered.map(({ key }) => key)].map((key) => ({
+      const remembered = await Promise.all(
+        [dedupePrefix, groupPrefix].map((prefix) => this.#storage.metadata.list(prefix(topic.topicId))),
+      );
+      const puts = [topicPrefix + name, ...remembered.flat().map(({ key }) => key)].map((key) => ({
         key,
         value: undefined,
       }));
@@ -176,6 +183,7 @@ export class Log {
   async #close(): Promise<void> {
     this.#retentionTimer?.cancel();
     await this.#retaining;
+    await Promise.allSettled([...this.#consumers].map((consumer) => consumer.close()));
     try {
       await this.#appender.flush();
       await this.#storage.append({ batches: [], durability: "disk", force: true }).durable;

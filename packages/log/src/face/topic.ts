@@ -6,11 +6,13 @@ import { type Bytes, batchHeaderBytes, type LogRecord, partitionForKey } from ".
 import type { Durability, LogStorage, PartitionDescription, PartitionName } from "../storage/contracts.js";
 import { Watchers } from "../watchers.js";
 import type { Appender, AppendOptions, AppendTarget } from "./appender.js";
+import type { Consumer, ConsumerOptions } from "./consumer.js";
 import { Deduplication } from "./deduplication.js";
 import { type FormingConfig, FormingPartition, type RecordInput } from "./forming.js";
 import { Partition } from "./partition.js";
 import { BatchReader, type ReadOptions, type ReadSource } from "./reading.js";
 import { type AppendResult, type Receipt, refusedReceipt } from "./receipt.js";
+import { type GroupDescription, TopicGroups } from "./topic-groups.js";
 import { Transaction, type TransactionOptions } from "./transaction.js";
 
 /** What the log lends to its topics. */
@@ -18,6 +20,9 @@ export interface TopicHost {
   readonly storage: LogStorage;
   readonly clock: Clock;
   readonly appender: Appender;
+  readonly consumers: Set<Consumer>;
+  /** A group of the topic has made progress. */
+  committed(topic: Topic): void;
   isClosed(): boolean;
   alterTopic(name: string, changes: Partial<TopicConfig>): Promise<TopicConfig>;
 }
@@ -49,6 +54,7 @@ export class Topic implements AppendTarget {
   readonly #sources: ReadSource[] = [];
   readonly #formingConfig: FormingConfig;
   readonly #deduplication: Deduplication;
+  readonly #groups: TopicGroups;
   #config: TopicConfig;
   #sticky = 0;
   /** Readers of all partitions, with how many they know. */
@@ -61,6 +67,16 @@ export class Topic implements AppendTarget {
     this.name = name;
     this.topicId = topicId;
     this.#config = config;
+    this.#groups = new TopicGroups({
+      storage: host.storage,
+      clock: host.clock,
+      topic: name,
+      topicId,
+      sources: this.#sources,
+      consumers: host.consumers,
+      growth: (signal) => this.#growth.wait(this.#sources.length, signal),
+      committed: () => host.committed(this),
+    });
     this.#deduplication = new Deduplication(host.storage, host.appender, host.clock, topicId);
     this.#formingConfig = this.#formingConfigOf(config);
   }
@@ -133,6 +149,27 @@ export class Topic implements AppendTarget {
       if (!follow || isComplete) return;
       if (!isProgress) await this.#watchAny(readers, signal);
     }
+  }
+
+  /**
+   * Joins a named group, which reads the topic's records at least once; what it has committed is kept with the log.
+   * Consumers of one group in this process share the partitions. Leaving its loop, or {@link Consumer.close}, ends it.
+   */
+  consumer(group: string, options: ConsumerOptions = {}): Consumer {
+    this.check();
+    return this.#groups.consumer(group, options);
+  }
+
+  /** The groups that have committed here, and how far each is behind. */
+  async groups(): Promise<GroupDescription[]> {
+    this.check();
+    return this.#groups.describe();
+  }
+
+  /** Forgets a group: it no longer holds records back, and begins anew if it comes back. */
+  async deleteGroup(group: string): Promise<void> {
+    this.check();
+    await this.#groups.delete(group);
   }
 
   async describe(): Promise<TopicDescription> {

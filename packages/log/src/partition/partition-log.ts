@@ -97,7 +97,7 @@ export class PartitionLog {
     };
   }
 
-  describe(): PartitionDescription {
+  describe(): Omit<PartitionDescription, "bytesFrom"> {
     return {
       logStartOffset: this.#logStartOffset,
       highWatermark: this.#highWatermark,
@@ -108,6 +108,25 @@ export class PartitionLog {
       segmentBytes: this.#segments.reduce((sum, segment) => sum + segment.state.logBytes, 0),
       segmentCount: this.#segments.length,
     };
+  }
+
+  /** Bytes of the visible batches from the one on that holds the offset. */
+  async bytesFrom(offset: number): Promise<number> {
+    let bytes = 0;
+    for (const batch of this.tail.from(offset)) {
+      if (batch.baseOffset < this.#highWatermark) bytes += batch.bytes.length;
+    }
+    for (const segment of this.#segments) {
+      const { baseOffset, nextOffset, logBytes } = segment.state;
+      if (nextOffset <= offset) continue;
+      try {
+        bytes += logBytes - (baseOffset >= offset ? 0 : await segment.positionOf(offset));
+      } catch (error) {
+        // Deleted meanwhile: then nothing of it counts.
+        if (this.#segments.includes(segment) && !this.deleted) throw error;
+      }
+    }
+    return bytes;
   }
 
   /** Takes a batch into the tail. It becomes visible with {@link advance}. */

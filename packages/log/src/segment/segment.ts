@@ -208,6 +208,11 @@ export class Segment {
     }
   }
 
+  /** Where the batch begins that holds the offset, or the next one. */
+  async positionOf(offset: number): Promise<number> {
+    return this.#hints.get(offset) ?? this.#find(offset);
+  }
+
   async #find(offset: number): Promise<number> {
     const hint = this.#hints.get(offset);
     if (hint !== undefined) {

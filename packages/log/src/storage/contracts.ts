@@ -113,6 +113,8 @@ export interface PartitionDescription {
   readonly segmentBytes: number;
   readonly segmentRecords: number;
   readonly segmentCount: number;
+  /** Bytes of the batches from the one on that holds the offset asked about; of all without one. */
+  readonly bytesFrom: number;
 }
 
 /** Figures of the driver as a whole. Drivers leave out what they do not have. */
@@ -159,7 +161,8 @@ export interface LogStorage {
    * there is nothing, or what there is has not got into a file yet.
    */
   fileRange?(id: string, from: number, bytesMax: number): Promise<FileRange | undefined>;
-  describe(id: string): Promise<PartitionDescription>;
+  /** `from`: the offset that `bytesFrom` is about. */
+  describe(id: string, from?: number): Promise<PartitionDescription>;
   /** The first record whose timestamp is at or after the given one. */
   offsetForTimestamp(
     id: string,

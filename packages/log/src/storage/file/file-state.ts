@@ -8,7 +8,7 @@ import type { WriterEpoch } from "../../journal/index.js";
 import { PartitionLog, type TailBatch } from "../../partition/index.js";
 import { batchField, RecordBatch } from "../../record/index.js";
 import type { FileCache } from "../../segment/index.js";
-import type { BatchAppend, Durability, MetadataEntry } from "../contracts.js";
+import type { BatchAppend, Durability, MetadataEntry, PartitionDescription } from "../contracts.js";
 import type { BatchEntry, ControlEntry } from "./entry.js";
 
 export class FileState {
@@ -64,6 +64,13 @@ export class FileState {
     const partition = this.partitions.get(id);
     if (partition === undefined) throw new LogError("PARTITION_NOT_FOUND", `there is no partition ${id}`);
     return partition;
+  }
+
+  async describe(id: string, from?: number): Promise<PartitionDescription> {
+    const partition = this.partition(id);
+    const bytesFrom = from === undefined ? undefined : await partition.bytesFrom(from);
+    const described = partition.describe();
+    return { ...described, bytesFrom: bytesFrom ?? described.tailBytes + described.segmentBytes };
   }
 
   push(partition: PartitionLog, batch: TailBatch, epoch: number): void {

@@ -217,8 +217,8 @@ export class FileStorage implements LogStorage, JournalObserver {
     return this.#state.partition(id).fileRange(from, bytesMax);
   }
 
-  async describe(id: string): Promise<PartitionDescription> {
-    return this.#state.partition(id).describe();
+  describe(id: string, from?: number): Promise<PartitionDescription> {
+    return this.#state.describe(id, from);
   }
 
   async offsetForTimestamp(

@@ -146,9 +146,9 @@ export class ReadOnlyStorage implements LogStorage {
     }
   }
 
-  async describe(id: string): Promise<PartitionDescription> {
+  async describe(id: string, from?: number): Promise<PartitionDescription> {
     await this.#refresh();
-    return this.#state.partition(id).describe();
+    return this.#state.describe(id, from);
   }
 
   async offsetForTimestamp(

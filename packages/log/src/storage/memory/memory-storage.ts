@@ -98,8 +98,9 @@ export class MemoryStorage implements LogStorage {
     return { chunks, startOffset, logStartOffset, highWatermark: end };
   }
 
-  async describe(id: string): Promise<PartitionDescription> {
-    const { logStartOffset, end, bytes } = this.#partition(id);
+  async describe(id: string, from = 0): Promise<PartitionDescription> {
+    const { logStartOffset, end, bytes, batches } = this.#partition(id);
+    const wanted = batches.filter(({ nextOffset }) => nextOffset > from);
     return {
       logStartOffset,
       highWatermark: end,
@@ -109,6 +110,7 @@ export class MemoryStorage implements LogStorage {
       segmentBytes: 0,
       segmentRecords: 0,
       segmentCount: 0,
+      bytesFrom: wanted.reduce((sum, batch) => sum + batch.bytes.length, 0),
     };
   }
 

@@ -1,0 +1,114 @@
+// The named groups of one topic and their consumers in this process.
+import type { Clock } from "../clock.js";
+import { LogError } from "../errors.js";
+import type { LogStorage } from "../storage/contracts.js";
+import { Consumer, type ConsumerOptions } from "./consumer.js";
+import { type Committed, committedOffsets, Group, groupPrefix } from "./group.js";
+import { type GroupLag, lagOf } from "./lag.js";
+import type { ReadSource } from "./reading.js";
+
+export interface GroupDescription extends GroupLag {
+  readonly group: string;
+  /** When it last committed, in milliseconds since 1970. */
+  readonly committedAt: number;
+}
+
+/** What a topic and its log lend to its groups. */
+export interface GroupsHost {
+  readonly storage: LogStorage;
+  readonly clock: Clock;
+  readonly topic: string;
+  readonly topicId: string;
+  readonly sources: readonly ReadSource[];
+  /** Consumers that are open, over all topics: the log closes them. */
+  readonly consumers: Set<Consumer>;
+  /** Settles when partitions were added. */
+  growth(signal: AbortSignal): Promise<void>;
+  /** A group has made progress. */
+  committed(): void;
+}
+
+const nameMax = 249;
+
+export class TopicGroups {
+  readonly #host: GroupsHost;
+  readonly #groups = new Map<string, Group>();
+
+  constructor(host: GroupsHost) {
+    this.#host = host;
+  }
+
+  consumer(name: string, options: ConsumerOptions): Consumer {
+    checkName(name);
+    const { storage, clock, topic, topicId, sources, consumers, growth, committed } = this.#host;
+    const group = this.#groups.get(name) ?? new Group(storage, clock, topicId, name);
+    this.#groups.set(name, group);
+    const consumer = new Consumer(
+      {
+        topic,
+        group,
+        sources: () => sources,
+        nowMs: () => clock.now(),
+        elapsedMs: () => clock.elapsedMs(),
+        sleep: (ms, signal) => sleep(clock, ms, signal),
+        growth,
+        committed,
+        closed: (closed) => consumers.delete(closed),
+      },
+      options,
+    );
+    consumers.add(consumer);
+    return consumer;
+  }
+
+  /** What each group has committed, by name and partition. */
+  offsets(): Promise<Map<string, Map<number, Committed>>> {
+    return committedOffsets(this.#host.storage, this.#host.topicId);
+  }
+
+  async describe(): Promise<GroupDescription[]> {
+    const { sources, clock } = this.#host;
+    const groups = await this.offsets();
+    return Promise.all(
+      [...groups].map(async ([group, committed]) => ({
+        group,
+        committedAt: Math.max(...[...committed.values()].map(({ at }) => at)),
+        ...(await lagOf(sources, (partition) => committed.get(partition)?.offset ?? 0, clock.now())),
+      })),
+    );
+  }
+
+  /** Forgets what a group has committed: it no longer holds anything, and begins anew if it comes back. */
+  async delete(name: string): Promise<void> {
+    checkName(name);
+    const { storage, topicId } = this.#host;
+    if (this.#groups.get(name)?.hasMembers === true) {
+      const message = `the group "${name}" has consumers in this process: close them first`;
+      throw new LogError("INVALID_ARGUMENT", message, { details: { group: name } });
+    }
+    this.#groups.delete(name);
+    const entries = await storage.metadata.list(`${groupPrefix(topicId)}${encodeURIComponent(name)}/`);
+    const puts = entries.map(({ key }) => ({ key, value: undefined }));
+    if (puts.length > 0) {
+      await storage.append({ batches: [], metadata: puts, durability: "disk", force: true }).durable;
+    }
+  }
+}
+
+function checkName(name: unknown): void {
+  if (typeof name === "string" && name !== "" && name.length <= nameMax) return;
+  throw new LogError("INVALID_ARGUMENT", `a group's name is a string of 1 to ${nameMax} characters`);
+}
+
+async function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      timer.cancel();
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = clock.startTimer(ms, done, true);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}
