@@ -14,6 +14,7 @@ export { type ProcessOptions, unapplied } from "./face/processing.js";
 export type { FileRangeOptions, RawReadOptions, RawSlice } from "./face/raw.js";
 export type { Position, ReadOptions } from "./face/reading.js";
 export type { AppendResult, Receipt } from "./face/receipt.js";
+export type { RetentionResult, StalledGroup } from "./face/retention.js";
 export type { Topic, TopicDescription } from "./face/topic.js";
 export type { GroupDescription } from "./face/topic-groups.js";
 export type {

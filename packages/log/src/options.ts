@@ -16,6 +16,11 @@ export interface TopicConfig {
   readonly durability: Durability;
   /** Codec of the batches. Default "none". Others but gzip need a package of their own. */
   readonly compression: Compression;
+  /**
+   * "delete" (default): records go by age and size only. "consumed": besides, as soon as every named group of the topic
+   * has committed them; nothing goes before the first group has.
+   */
+  readonly cleanup: "delete" | "consumed";
   /** Records older than this go, in milliseconds; −1 keeps them. Default −1. */
   readonly retentionMs: number;
   /** What a partition holds beyond this goes, the oldest first; −1 keeps all. Default −1. */
@@ -52,6 +57,8 @@ export interface LogSettings {
   readonly openFilesMax: number;
   /** How often retention looks for what may go, in milliseconds. Default 30 s. */
   readonly retentionCheckMs: number;
+  /** A group that holds records back and has not committed for so long is reported as stalled. Default 10 minutes. */
+  readonly groupStallMs: number;
   /** Give journal space back after this long without an append, in milliseconds. Default 5 minutes. */
   readonly idleMs: number;
 }
@@ -82,12 +89,14 @@ const logBounds = {
   lanes: { default: 2, min: 1, max: 64 },
   openFilesMax: { default: 256, min: 8, max: 1_000_000 },
   retentionCheckMs: { default: 30_000, min: 10, max: dayMs },
+  groupStallMs: { default: 600_000, min: 10, max: Number.MAX_SAFE_INTEGER },
   idleMs: { default: 300_000, min: 10, max: dayMs },
 } as const satisfies Record<string, Bound>;
 
 const choices = {
   durability: ["memory", "os", "disk"],
   compression: ["none", "gzip", "snappy", "lz4", "zstd"],
+  cleanup: ["delete", "consumed"],
 } as const;
 
 /** Fills in `base` (the defaults, or what a topic has) with what is given, and checks it. */
@@ -103,6 +112,7 @@ export function topicConfig(given: Partial<TopicConfig>, base?: TopicConfig): To
   return {
     durability: given.durability ?? base?.durability ?? "disk",
     compression: given.compression ?? base?.compression ?? "none",
+    cleanup: given.cleanup ?? base?.cleanup ?? "delete",
     ...numbers(topicBounds, given, base),
   };
 }

@@ -1,6 +1,6 @@
 // The log as users see it: topics by name, sync, figures, close. It keeps the catalogue of topics in the metadata store
 // and looks after retention. It sees the storage through its contract and nothing else.
-import type { Clock, Timer } from "../clock.js";
+import type { Clock } from "../clock.js";
 import { LogError } from "../errors.js";
 import { checkTopicName, type LogSettings, type TopicConfig, topicConfig } from "../options.js";
 import { requireCompression } from "../record/index.js";
@@ -10,6 +10,7 @@ import type { Consumer } from "./consumer.js";
 import { dedupePrefix } from "./deduplication.js";
 import { groupPrefix } from "./group.js";
 import type { AppendResult } from "./receipt.js";
+import { Retention, refuseReadOnly, type StalledGroup } from "./retention.js";
 import { Topic, type TopicDescription, type TopicHost } from "./topic.js";
 import { Transaction, type TransactionOptions } from "./transaction.js";
 
@@ -24,6 +25,8 @@ export interface LogStats {
   /** Records whose batches have not been handed to the storage yet, and appends that wait for room, in bytes. */
   readonly formingBytes: number;
   readonly waitingBytes: number;
+  /** Groups that hold records back of a topic whose `cleanup` is "consumed", as of the last look. */
+  readonly stalled: readonly StalledGroup[];
   readonly storage: StorageCounters;
 }
 
@@ -33,33 +36,34 @@ const formingShare = 0.25;
 export class Log {
   readonly #storage: LogStorage;
   readonly #clock: Clock;
-  readonly #settings: LogSettings;
   readonly #host: TopicHost;
   readonly #appender: Appender;
   readonly #consumers = new Set<Consumer>();
   readonly #topics = new Map<string, Topic>();
   readonly #turns = new Map<string, Promise<void>>();
-  #retentionTimer: Timer | undefined;
-  #retaining: Promise<void> | undefined;
+  readonly #retention: Retention;
   #closed: Promise<void> | undefined;
 
   /** Use {@link openLog}. */
   constructor(storage: LogStorage, clock: Clock, settings: LogSettings) {
     this.#storage = storage;
     this.#clock = clock;
-    this.#settings = settings;
     this.#appender = new Appender(storage, clock, {
       formingBytesMax: Math.floor(settings.tailBytesMax * formingShare),
       waitingBytesMax: settings.waitingBytesMax,
       lingerMs: settings.lingerMs,
       syncEveryMs: settings.syncEveryMs,
     });
+    this.#retention = new Retention(storage, clock, settings, async () => {
+      const topics = await Promise.all((await this.topics()).map((name) => this.#findTopic(name)));
+      return topics.filter((topic) => topic !== undefined);
+    });
     this.#host = {
       storage,
       clock,
       appender: this.#appender,
       consumers: this.#consumers,
-      committed: () => undefined,
+      retention: this.#retention,
       isClosed: () => this.#closed !== undefined,
       alterTopic: (name, changes) => this.#alter(name, changes),
     };
@@ -67,7 +71,7 @@ export class Log {
 
   /** @internal Begins to look after retention. */
   start(): void {
-    if (!this.#storage.manifest.readOnly) this.#scheduleRetention();
+    if (!this.#storage.manifest.readOnly) this.#retention.start();
   }
 
   /**
@@ -92,7 +96,7 @@ export class Log {
   async createTopic(name: string, config: Partial<TopicConfig> = {}): Promise<Topic> {
     const checked = topicConfig(config);
     return this.#exclusively(name, async () => {
-      this.#refuseReadOnly();
+      refuseReadOnly(this.#storage);
       if ((await this.#open(name)) === undefined) return this.#make(name, checked);
       throw new LogError("TOPIC_EXISTS", `the topic "${name}" exists already`, { details: { topic: name } });
     });
@@ -114,7 +118,7 @@ export class Log {
   async deleteTopic(name: string): Promise<void> {
     await this.#exclusively(name, async () => {
       const topic = (await this.#open(name)) ?? notFound(name);
-      this.#refuseReadOnly();
+      refuseReadOnly(this.#storage);
       topic.markDeleted();
       this.#topics.delete(name);
       const ids = partitionNames(name, topic).map(({ id }) => id);
@@ -151,6 +155,11 @@ export class Log {
     return transaction.finish(this.#appender, this.#storage, options);
   }
 
+  /** Deletes all records of all topics; topics, offsets and groups stay. */
+  async clear(): Promise<void> {
+    for (const name of await this.topics()) await (await this.existingTopic(name)).clear();
+  }
+
   /** Makes durable all that was appended before the call, whatever its level and syncEveryMs. */
   async sync(): Promise<void> {
     this.#refuseClosed();
@@ -160,12 +169,17 @@ export class Log {
 
   /** Figures of the log, of every topic and of every partition. */
   async stats(): Promise<LogStats> {
-    const described = await Promise.all((await this.topics()).map((name) => this.#describeIfThere(name)));
+    const described = await Promise.all(
+      (await this.topics()).map(async (name) =>
+        (await this.#findTopic(name))?.describe().catch(unlessNotFound),
+      ),
+    );
     const topics = described.filter((description) => description !== undefined);
     return {
       topics,
       formingBytes: this.#appender.formingBytes,
       waitingBytes: this.#appender.waitingBytes,
+      stalled: this.#retention.stalled,
       storage: this.#storage.counters,
     };
   }
@@ -181,8 +195,7 @@ export class Log {
   }
 
   async #close(): Promise<void> {
-    this.#retentionTimer?.cancel();
-    await this.#retaining;
+    await this.#retention.stop();
     await Promise.allSettled([...this.#consumers].map((consumer) => consumer.close()));
     try {
       await this.#appender.flush();
@@ -195,14 +208,9 @@ export class Log {
     await this.#storage.close();
   }
 
-  /** Undefined for a topic that is deleted while figures are gathered. */
-  async #describeIfThere(name: string): Promise<TopicDescription | undefined> {
-    try {
-      return await (await this.existingTopic(name)).describe();
-    } catch (error) {
-      if (error instanceof LogError && error.code === "TOPIC_NOT_FOUND") return undefined;
-      throw error;
-    }
+  /** Undefined for a topic that was deleted meanwhile. */
+  async #findTopic(name: string): Promise<Topic | undefined> {
+    return this.existingTopic(name).catch(unlessNotFound);
   }
 
   /** One change or look-up of a topic at a time, by name. */
@@ -249,7 +257,7 @@ export class Log {
   #alter(name: string, changes: Partial<TopicConfig>): Promise<TopicConfig> {
     return this.#exclusively(name, async () => {
       const topic = (await this.#open(name)) ?? notFound(name);
-      this.#refuseReadOnly();
+      refuseReadOnly(this.#storage);
       const config = topicConfig(changes, topic.config);
       if (config.partitions < topic.config.partitions) {
         const message = `the topic "${name}" has ${topic.config.partitions} partitions: their number can only grow`;
@@ -262,42 +270,6 @@ export class Log {
       await topic.adopt(config, partitionNames(name, entry));
       return config;
     });
-  }
-
-  #scheduleRetention(): void {
-    this.#retentionTimer = this.#clock.startTimer(this.#settings.retentionCheckMs, () => {
-      this.#retaining = this.#retain()
-        // Deletion that fails is tried again at the next turn; the storage's figures tell what is wrong.
-        .catch(() => undefined)
-        .finally(() => {
-          this.#retaining = undefined;
-          if (this.#closed === undefined) this.#scheduleRetention();
-        });
-    });
-  }
-
-  async #retain(): Promise<void> {
-    for (const { key, value } of await this.#storage.metadata.list(topicPrefix)) {
-      const entry = JSON.parse(value) as TopicEntry;
-      const { retentionMs, retentionBytes } = entry.config;
-      if (retentionMs < 0 && retentionBytes < 0) continue;
-      const limits = {
-        ...(retentionMs < 0 ? {} : { timestampMin: this.#clock.now() - retentionMs }),
-        ...(retentionBytes < 0 ? {} : { bytesMax: retentionBytes }),
-      };
-      for (const { id } of partitionNames(key.slice(topicPrefix.length), entry)) {
-        if (this.#closed !== undefined) return;
-        await this.#storage.retain(id, limits);
-      }
-    }
-  }
-
-  #refuseReadOnly(): void {
-    if (!this.#storage.manifest.readOnly) return;
-    throw new LogError(
-      "READ_ONLY",
-      "the log was opened read-only: open it without readOnly to change topics",
-    );
   }
 
   #refuseClosed(): void {
@@ -316,6 +288,10 @@ function partitionNames(topic: string, { topicId, config }: TopicEntry): Partiti
 
 function partitionConfig({ segmentBytes, segmentMs }: TopicConfig): PartitionConfig {
   return { segmentBytes, segmentMs };
+}
+
+function unlessNotFound(error: unknown): undefined {
+  if (!(error instanceof LogError) || error.code !== "TOPIC_NOT_FOUND") throw error;
 }
 
 function notFound(name: string): never {

@@ -1,4 +1,5 @@
 // A topic as users see it: append, read, describe, change. Made by the log, which keeps one per name.
+import type { ReadableStream, WritableStream } from "node:stream/web";
 import type { Clock } from "../clock.js";
 import { LogError } from "../errors.js";
 import { checkInteger, type TopicConfig } from "../options.js";
@@ -12,6 +13,8 @@ import { type FormingConfig, FormingPartition, type RecordInput } from "./formin
 import { Partition } from "./partition.js";
 import { BatchReader, type ReadOptions, type ReadSource } from "./reading.js";
 import { type AppendResult, type Receipt, refusedReceipt } from "./receipt.js";
+import { type Retention, type RetentionResult, refuseReadOnly } from "./retention.js";
+import { readableOf, writableOf } from "./streams.js";
 import { type GroupDescription, TopicGroups } from "./topic-groups.js";
 import { Transaction, type TransactionOptions } from "./transaction.js";
 
@@ -21,8 +24,7 @@ export interface TopicHost {
   readonly clock: Clock;
   readonly appender: Appender;
   readonly consumers: Set<Consumer>;
-  /** A group of the topic has made progress. */
-  committed(topic: Topic): void;
+  readonly retention: Retention;
   isClosed(): boolean;
   alterTopic(name: string, changes: Partial<TopicConfig>): Promise<TopicConfig>;
 }
@@ -75,7 +77,7 @@ export class Topic implements AppendTarget {
       sources: this.#sources,
       consumers: host.consumers,
       growth: (signal) => this.#growth.wait(this.#sources.length, signal),
-      committed: () => host.committed(this),
+      committed: () => host.retention.committed(this),
     });
     this.#deduplication = new Deduplication(host.storage, host.appender, host.clock, topicId);
     this.#formingConfig = this.#formingConfigOf(config);
@@ -172,6 +174,16 @@ export class Topic implements AppendTarget {
     await this.#groups.delete(group);
   }
 
+  /** {@link Topic.read} as a web stream; cancel it to end early. */
+  readable(options: ReadOptions = {}): ReadableStream<LogRecord> {
+    return readableOf(this.read(options));
+  }
+
+  /** Appends what is written to it. It closes when all of that is acknowledged, and fails when one append does. */
+  writable(options: AppendOptions = {}): WritableStream<RecordInput> {
+    return writableOf((record) => this.append(record, options));
+  }
+
   async describe(): Promise<TopicDescription> {
     this.check();
     const partitions = await Promise.all(
@@ -181,6 +193,21 @@ export class Topic implements AppendTarget {
       })),
     );
     return { name: this.name, topicId: this.topicId, config: this.config, partitions };
+  }
+
+  /**
+   * Deletes now what retention would delete anyway, and tells of each partition what went and why the rest is kept;
+   * with `dryRun` it only tells.
+   */
+  async retain({ dryRun = false }: { readonly dryRun?: boolean } = {}): Promise<RetentionResult[]> {
+    this.check();
+    if (!dryRun) refuseReadOnly(this.#host.storage);
+    return this.#host.retention.retain(this, dryRun);
+  }
+
+  /** Deletes all records; offsets go on from where they are. */
+  async clear(): Promise<void> {
+    for (const partition of this.#partitions) await partition.deleteRecords("latest");
   }
 
   /** Changes settings; they are stored with the topic. `partitions` may only grow. */

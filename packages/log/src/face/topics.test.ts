@@ -186,6 +186,7 @@ const stored: TopicConfig = {
   partitions: 2,
   durability: "os",
   compression: "gzip",
+  cleanup: "consumed",
   retentionMs: 7_000_000,
   retentionBytes: 5_000_000,
   segmentBytes: 2048,

@@ -251,7 +251,7 @@ export class PartitionLog {
   }
 
   /** The offset that retention would make the log's start: whole segments go, and once none is left, tail batches. */
-  retainableUpTo(limits: { timestampMin?: number; bytesMax?: number }): number {
+  retainableFrom(limits: { timestampMin?: number; bytesMax?: number }): number {
     const { timestampMin = Number.NEGATIVE_INFINITY, bytesMax = Number.POSITIVE_INFINITY } = limits;
     let { tailBytes, segmentBytes } = this.describe();
     let offset = this.#logStartOffset;

@@ -59,7 +59,7 @@ export function testReads(test: Register): void {
     await refuses("PARTITION_NOT_FOUND", () => storage.describe("nowhere/0"));
     await refuses("PARTITION_NOT_FOUND", () => storage.offsetForTimestamp("nowhere/0", 0));
     await refuses("PARTITION_NOT_FOUND", () => storage.deleteRecords("nowhere/0", 1));
-    await refuses("PARTITION_NOT_FOUND", () => storage.retain("nowhere/0", {}));
+    await refuses("PARTITION_NOT_FOUND", () => storage.retainableFrom("nowhere/0", {}));
   });
 
   test("a time leads to the first record at or after it", async ({ storage }) => {

@@ -170,8 +170,11 @@ export interface LogStorage {
   ): Promise<{ offset: number; timestamp: number } | undefined>;
   /** Makes `before` the log start offset, durably. It never goes back. */
   deleteRecords(id: string, before: number): Promise<void>;
-  /** Deletes what is oldest, in units of the driver's choice: older than `timestampMin`, or beyond `bytesMax`. */
-  retain(id: string, limits: { timestampMin?: number; bytesMax?: number }): Promise<void>;
+  /**
+   * The log start offset that would leave what is within the limits, in units of the driver's choice: not older than
+   * `timestampMin`, and not beyond `bytesMax`.
+   */
+  retainableFrom(id: string, limits: { timestampMin?: number; bytesMax?: number }): Promise<number>;
   /** Settles when the high watermark is above `offset`, or the partition is gone. */
   watch(id: string, offset: number, signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;

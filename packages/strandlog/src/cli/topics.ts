@@ -1,5 +1,5 @@
 // strandlog topics: list, create, describe, alter, delete.
-import type { TopicConfig, TopicDescription } from "@strandlog/log";
+import type { GroupDescription, TopicConfig, TopicDescription } from "@strandlog/log";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { CliError } from "./exit.js";
 import { Output, styled, table } from "./output.js";
@@ -19,6 +19,7 @@ interface ConfigOptions extends GlobalOptions {
   readonly partitions?: number;
   readonly durability?: TopicConfig["durability"];
   readonly compression?: TopicConfig["compression"];
+  readonly cleanup?: TopicConfig["cleanup"];
   readonly config?: Config;
 }
 
@@ -106,6 +107,12 @@ function withConfig(command: Command): Command {
         "zstd",
       ]),
     )
+    .addOption(
+      new Option(
+        "--cleanup <policy>",
+        "what goes: by age and size, or besides what all groups consumed",
+      ).choices(["delete", "consumed"]),
+    )
     .option(
       "--config <name=value>",
       `any of ${configNames}; with units such as 7d, 64MiB; may be repeated`,
@@ -125,12 +132,13 @@ function configOptions(command: Command): ConfigOptions {
   return { ...command.opts<ConfigOptions>(), ...globalOptions(command) };
 }
 
-function configOf({ partitions, durability, compression, config }: ConfigOptions): Config {
+function configOf({ partitions, durability, compression, cleanup, config }: ConfigOptions): Config {
   return {
     ...config,
     ...(partitions === undefined ? {} : { partitions }),
     ...(durability === undefined ? {} : { durability }),
     ...(compression === undefined ? {} : { compression }),
+    ...(cleanup === undefined ? {} : { cleanup }),
   };
 }
 
@@ -167,8 +175,10 @@ async function create(name: string, options: ConfigOptions): Promise<void> {
 
 async function describe(name: string, { data, json }: GlobalOptions): Promise<void> {
   await withLog(openForReading(data), async (log) => {
-    const topic = await (await log.existingTopic(name)).describe();
-    if (json) return print(`${JSON.stringify(topic)}\n`);
+    const found = await log.existingTopic(name);
+    const topic = await found.describe();
+    const groups = await found.groups();
+    if (json) return print(`${JSON.stringify({ ...topic, groups })}\n`);
     const settings = Object.entries(topic.config).map(
       ([option, value]) => `  ${option}: ${settingText(option, value)}\n`,
     );
@@ -181,8 +191,24 @@ async function describe(name: string, { data, json }: GlobalOptions): Promise<vo
       partition.tailBytes,
     ]);
     const headings = ["PARTITION", "START", "END", "SEGMENTS", "SEGMENT BYTES", "TAIL BYTES"];
-    return print(`${styled("bold", name)}  ${topic.topicId}\n${settings.join("")}${table(headings, rows)}`);
+    const text = `${styled("bold", name)}  ${topic.topicId}\n${settings.join("")}${table(headings, rows)}`;
+    return print(groups.length === 0 ? text : `${text}\n${groupTable(groups)}`);
   });
+}
+
+function groupTable(groups: readonly GroupDescription[]): string {
+  const rows = groups.flatMap(({ group, partitions }) =>
+    partitions.map(({ partition, committed, end, records, bytes, ms }) => [
+      group,
+      partition,
+      committed,
+      end,
+      records,
+      bytes,
+      Math.round(ms / 1000),
+    ]),
+  );
+  return table(["GROUP", "PARTITION", "COMMITTED", "END", "LAG", "LAG BYTES", "LAG SECONDS"], rows);
 }
 
 function settingText(option: string, value: string | number): string {

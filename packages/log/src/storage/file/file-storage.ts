@@ -179,8 +179,8 @@ export class FileStorage implements LogStorage, JournalObserver {
     await this.#state.tidy();
   }
 
-  async retain(id: string, limits: { timestampMin?: number; bytesMax?: number }): Promise<void> {
-    await this.deleteRecords(id, this.#state.partition(id).retainableUpTo(limits));
+  async retainableFrom(id: string, limits: { timestampMin?: number; bytesMax?: number }): Promise<number> {
+    return this.#state.partition(id).retainableFrom(limits);
   }
 
   append(group: AppendGroup): AppendOutcome {

@@ -105,8 +105,8 @@ export class ReadOnlyStorage implements LogStorage {
   deleteRecords(): Promise<void> {
     return readOnly();
   }
-  retain(): Promise<void> {
-    return Promise.resolve(); // The writer's business.
+  async retainableFrom(id: string, limits: { timestampMin?: number; bytesMax?: number }): Promise<number> {
+    return this.#state.partition(id).retainableFrom(limits);
   }
   append(): AppendOutcome {
     const refused = readOnly();

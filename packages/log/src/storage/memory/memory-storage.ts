@@ -141,7 +141,7 @@ export class MemoryStorage implements LogStorage {
   }
 
   /** The unit is the batch. */
-  async retain(id: string, limits: { timestampMin?: number; bytesMax?: number }): Promise<void> {
+  async retainableFrom(id: string, limits: { timestampMin?: number; bytesMax?: number }): Promise<number> {
     const { timestampMin = Number.NEGATIVE_INFINITY, bytesMax = Number.POSITIVE_INFINITY } = limits;
     let { bytes, logStartOffset } = this.#partition(id);
     for (const batch of this.#partition(id).batches) {
@@ -149,7 +149,7 @@ export class MemoryStorage implements LogStorage {
       bytes -= batch.bytes.length;
       logStartOffset = batch.nextOffset;
     }
-    await this.deleteRecords(id, logStartOffset);
+    return logStartOffset;
   }
 
   async watch(id: string, offset: number, signal?: AbortSignal): Promise<void> {
