@@ -51,6 +51,7 @@ const pages = [
   "CONTRIBUTING.md",
   ...pagesBelow("docs"),
   ...pagesBelow("bench"),
+  ...pagesBelow("examples"),
 ];
 for (const page of pages) {
   for (const [, link] of readFileSync(join(root, page), "utf8").matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
