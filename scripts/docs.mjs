@@ -1,5 +1,6 @@
-// Runs every js and sh snippet of the README, in order, in an empty directory, and checks that links in the docs lead somewhere.
-// The two `npm ci` lines are what .ci/run does itself.
+// Runs every js and sh snippet of the README and of the guides, a page's in order and in an empty directory of its own. What
+// a js snippet says that it prints (`// => …`, line by line) is what it has to print. Checks too that the docs' links lead
+// somewhere. The two `npm ci` lines are what .ci/run does itself.
 import { execFileSync } from "node:child_process";
 import {
   existsSync,
@@ -27,22 +28,33 @@ function check(name, action) {
 }
 
 // Below node_modules, so that packages resolve as they do for whoever has installed them.
-mkdirSync(join(root, "node_modules/.cache"), { recursive: true });
-const directory = mkdtempSync(join(root, "node_modules/.cache/docs-"));
-try {
-  const snippets = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/```(js|sh)\n(.*?)```/gs)];
-  for (const [index, [, language, code]] of snippets.entries()) {
-    if (code.includes("npm ci")) continue;
-    check(`README.md, snippet ${index + 1}:\n${code}`, () => {
-      if (language === "js") {
+const cache = join(root, "node_modules/.cache");
+mkdirSync(cache, { recursive: true });
+
+/** One page's snippets share a directory that is empty at first; each is a process of its own. */
+function runSnippets(page) {
+  const directory = mkdtempSync(join(cache, "docs-"));
+  const options = { cwd: directory, stdio: "pipe", encoding: "utf8", timeout: 60_000 };
+  try {
+    const snippets = [...readFileSync(join(root, page), "utf8").matchAll(/```(js|sh)\n(.*?)```/gs)];
+    for (const [index, [, language, code]] of snippets.entries()) {
+      if (code.includes("npm ci")) continue;
+      check(`${page}, snippet ${index + 1}:\n${code}`, () => {
+        if (language === "sh") return void execFileSync("bash", ["-euo", "pipefail", "-c", code], options);
         writeFileSync(join(directory, "snippet.mjs"), code);
-        execFileSync(process.execPath, ["snippet.mjs"], { cwd: directory, stdio: "pipe" });
-      } else execFileSync("bash", ["-euo", "pipefail", "-c", code], { cwd: directory, stdio: "pipe" });
-    });
+        const printed = execFileSync(process.execPath, ["snippet.mjs"], options);
+        const promised = [...code.matchAll(/\/\/ => (.*)$/gm)].map(([, line]) => line).join("\n");
+        if (promised !== "" && printed.trimEnd() !== promised)
+          throw new Error(`it says that it prints\n${promised}\nand prints\n${printed}`);
+      });
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
   }
-} finally {
-  rmSync(directory, { recursive: true, force: true });
 }
+
+runSnippets("README.md");
+for (const page of pagesBelow("docs/guides")) runSnippets(page);
 
 const pages = [
   "README.md",
