@@ -29,12 +29,10 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   reopened: {
     sentence: "a log is opened while the disk is full, or says that it is",
     run: killedThenOpenedWhileFull,
-    knownBug: "opening waits for a journal file",
   },
   growing: {
     sentence: "deletion works although the disk was full before the journal had its size",
     run: journalStillGrows,
-    knownBug: "data that was let in waits for a journal file, and deletions behind it",
   },
   memory: {
     sentence: "a topic that is kept in memory is readable and deletable while the disk is full",
@@ -44,7 +42,6 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   leftovers: {
     sentence: "what a checkpoint that failed has left behind does not keep the disk full",
     run: leftoversGo,
-    knownBug: "files of a failed checkpoint stay until the partition is checkpointed again",
   },
 };
 

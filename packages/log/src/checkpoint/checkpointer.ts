@@ -156,7 +156,10 @@ export class Checkpointer {
       await several(work, this.#closed ? atOnce : 1, (item) => item.sync());
       if (work.some((item) => item.isNewDirectory)) await this.#fs.syncDirectory(this.#topicsDirectory);
     } catch (error) {
-      for (const item of work) item.abandon();
+      for (const item of work) {
+        item.abandon();
+        this.#source.released(item.partition, 0);
+      }
       throw error;
     }
     for (const item of work) this.#source.released(item.partition, item.finish());

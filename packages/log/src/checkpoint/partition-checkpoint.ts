@@ -90,7 +90,8 @@ export class PartitionCheckpoint {
   abandon(): void {
     if (!this.partition.isBusy) return;
     this.partition.isBusy = false;
-    if (this.partition.leftovers === "none") this.partition.leftovers = "possible";
+    const hasWritten = this.#changed.size > 0 || this.#namesChanged;
+    if (hasWritten) this.partition.leftovers = "certain";
     for (const segment of this.#changed.keys()) segment.markUncut();
     this.#segments.at(-1)?.markUncut();
   }

@@ -48,6 +48,9 @@ export interface AppendTarget {
 
 // How many records may join a group between two looks at the clock.
 const recordsPerLook = 256;
+// The shortest commit of late counts, and counts a little longer with each that is longer.
+const commitMsMin = 0.1;
+const commitMsDrift = 1.01;
 
 /** A transaction that has no place yet. */
 export interface UnplacedTransaction {
@@ -71,7 +74,12 @@ export class Appender {
   #gathering: Timer | undefined;
   #gatheringSinceMs = 0;
   #gathered = 0;
-  #lastCommitMs = 0;
+  /** Half of the bytes that are on their way: two groups of that size keep disk and processor busy at once. */
+  #groupTarget = 0;
+  /** How long the last group gathered. */
+  #burstMs = 0;
+  /** How long the storage takes when nothing holds this thread up: the shortest commit of late. */
+  #commitMs = 0;
   #deferred = new Set<Promise<void>>();
   #failure: unknown;
 
@@ -240,18 +248,19 @@ export class Appender {
 
   /**
    * Lets everything that is ready to append do so: until the event loop turns (or for lingerMs), but, where records
-   * keep coming, no longer than the last commit took. A quick disk is then kept busy while the burst goes on; on a
-   * slow one the whole burst shares one sync.
+   * keep coming for longer than a commit takes, only until half of what is on its way has come. On a slow disk the
+   * whole burst shares one sync; on a quick one the two halves take turns.
    */
   #gather(): void {
+    const { lingerMs } = this.#settings;
     if (this.#gathering === undefined) {
-      const { lingerMs } = this.#settings;
       const handOver = (): void => this.#handOver();
       this.#gathering = lingerMs > 0 ? this.#clock.startTimer(lingerMs, handOver, true) : soon(handOver);
       this.#gatheringSinceMs = this.#clock.elapsedMs();
       this.#gathered = 0;
-    } else if (++this.#gathered % recordsPerLook === 0 && this.#settings.lingerMs === 0) {
-      if (this.#clock.elapsedMs() - this.#gatheringSinceMs > this.#lastCommitMs) this.#handOver();
+    } else if (++this.#gathered % recordsPerLook === 0 && lingerMs === 0) {
+      const isEnough = this.#formingBytes >= this.#groupTarget;
+      if (isEnough && this.#clock.elapsedMs() - this.#gatheringSinceMs > this.#commitMs) this.#handOver();
     }
   }
 
@@ -260,6 +269,7 @@ export class Appender {
     this.#gathering?.cancel();
     this.#gathering = undefined;
     if (this.#busy !== undefined || this.#listed.length === 0) return;
+    this.#burstMs = this.#clock.elapsedMs() - this.#gatheringSinceMs;
     const group = this.#takeGroup();
     this.#atStorage = group.batches;
     this.#busy = this.#commit(group).catch((error: unknown) => {
@@ -269,11 +279,16 @@ export class Appender {
   }
 
   /** The storage can take the next group. */
-  #isFree(startedMs: number): void {
+  #isFree(startedMs: number, bytes: number): void {
     this.#busy = undefined;
     this.#atStorage = [];
-    this.#lastCommitMs = this.#clock.elapsedMs() - startedMs;
-    if (this.#listed.length > 0) this.#gather();
+    const ms = this.#clock.elapsedMs() - startedMs;
+    this.#commitMs = Math.min(ms, Math.max(this.#commitMs, commitMsMin) * commitMsDrift);
+    this.#groupTarget = (bytes + this.#formingBytes) / 2;
+    if (this.#listed.length === 0) return;
+    const isTurn = this.#formingBytes >= this.#groupTarget && this.#burstMs > this.#commitMs;
+    if (isTurn && this.#settings.lingerMs === 0) this.#handOver();
+    else this.#gather();
   }
 
   #wait(target: AppendTarget, record: RecordInput, size: number, options: AppendOptions): Receipt {
@@ -327,12 +342,12 @@ export class Appender {
     try {
       const { written, durable } = this.#storage.append(group);
       await written;
-      this.#release(batches);
+      const bytes = this.#release(batches);
       for (const { os } of batches) os?.resolve();
       if (this.#settings.syncEveryMs > 0) this.#defer(durable, taken);
       else await durable;
       // Free first, acknowledged after: whoever wakes up and appends again joins a group that is forming already.
-      this.#isFree(startedMs);
+      this.#isFree(startedMs, bytes);
       if (this.#settings.syncEveryMs === 0) acknowledgeDurable(taken);
     } catch (error) {
       refuse(taken, error);
@@ -353,9 +368,13 @@ export class Appender {
     void done.then(() => this.#deferred.delete(done));
   }
 
-  #release(taken: readonly TakenBatch[]): void {
-    for (const { formingBytes } of taken) this.#formingBytes -= formingBytes;
+  /** Answers how many bytes those were. */
+  #release(taken: readonly TakenBatch[]): number {
+    let bytes = 0;
+    for (const { formingBytes } of taken) bytes += formingBytes;
+    this.#formingBytes -= bytes;
     if (!this.#line.isEmpty) this.#letIn();
+    return bytes;
   }
 }
 

@@ -82,24 +82,34 @@ export class JournalRing {
     this.#isRecovering = false;
   }
 
-  /** Goes to the next file with the next block. */
+  /** Goes to the next file with the next block, or as soon as there is one. */
   rotate(): void {
-    if ((this.#live.at(-1)?.position ?? 0) > 0) this.#rotateWanted = true;
+    if ((this.#live.at(-1)?.position ?? 0) === 0) return;
+    this.#rotateWanted = true;
+    if (this.#free.length === 0 && this.#mayGrow()) this.#grow();
   }
 
-  /** Whether `bytes` of data may be queued without using up what is kept for control entries. */
+  /**
+   * Whether `bytes` of data may be queued without using up what is kept for control entries. Files that could be made
+   * do not count: there may be no space for them, and then what was queued would hold up deletions.
+   */
   hasRoom(bytes: number): boolean {
     const span = blockSpan(bytes) + this.#reserveBytes();
     const current = this.#live.at(-1);
     if (this.#hasBegun && current !== undefined && current.bytes - current.position >= span) return true;
-    return (
-      this.#free.some((file) => file.bytes >= span) || (this.#growthError === undefined && this.#mayGrow())
-    );
+    return this.#free.some((file) => file.bytes >= span);
+  }
+
+  /** Whether there will be more room without a checkpoint, as far as can be told. */
+  get canGrow(): boolean {
+    return this.#making !== undefined || (this.#growthError === undefined && this.#mayGrow());
   }
 
   /** Settles when a file was made or freed, or when it is time to try again to make one. Makes one if it may. */
   async roomChange(needed = 0): Promise<void> {
     if (this.#stopped !== undefined) throw this.#stopped;
+    // Nobody will free anything before recovery has ended.
+    if (this.#isRecovering && this.#growthError !== undefined) throw this.#growthError;
     this.#grow(needed);
     const timer = this.#clock.startTimer(retryMs, () => this.#roomChanged(), true);
     await new Promise<void>((resolve) => this.#waiters.push(resolve));
@@ -172,9 +182,10 @@ export class JournalRing {
         await this.roomChange(span);
         continue;
       }
-      this.#rotateWanted = false;
       this.#hasBegun = true;
-      if (file === undefined) return current as JournalFile; // Rotation was a wish, and there is no file for it.
+      // Rotation is a wish: where there is no file for it, and none is being made, the current one will do.
+      if (file !== undefined || this.#making === undefined) this.#rotateWanted = false;
+      if (file === undefined) return current as JournalFile;
       this.#live.push(file);
       return file;
     }
@@ -237,6 +248,7 @@ export class JournalRing {
           this.#growthError = error;
           this.#growAgainMs = this.#clock.elapsedMs() + retryMs;
           this.#cannotGrow(error);
+          if (this.#isRecovering) this.#roomChanged();
         },
       );
   }

@@ -239,7 +239,11 @@ test("a file is used again after trim, and the journal does not grow", async (t)
 test("without trim no block is overwritten, and there is no room when the limit is reached", async (t) => {
   const { directory, journal } = await openJournal(t, ring);
   let count = 1;
-  for (; journal.ring.hasRoom(30_000) && count < 100; count++) await appendLarge(journal, 1);
+  for (; count < 100; count++) {
+    while (!journal.ring.hasRoom(30_000) && journal.ring.canGrow) await journal.ring.roomChange();
+    if (!journal.ring.hasRoom(30_000)) break;
+    await appendLarge(journal, 1);
+  }
   assert.ok(5 <= count && count <= 8, `${count} blocks`);
   assert.ok(journal.ring.fileBytes <= ring.bytesMax);
   assert.deepEqual(
@@ -268,6 +272,15 @@ test("a small log gets a small first file, and larger ones as it grows", async (
   await close();
   const sizes = readdirSync(directory).map((name) => statSync(`${directory}/${name}`).size);
   assert.equal(Math.max(...sizes), 256 * kibibyte);
+});
+
+test("rotation goes to another file, made for it if there is none", async (t) => {
+  const { directory, journal } = await openJournal(t, ring);
+  journal.ring.rotate();
+  for (let n = 0; journal.ring.fileCount < 2; n++) await journal.append(text(`${n}`), true).durable;
+  await journal.append(text("there"), true).durable;
+  const numbers = (await blocksIn(directory)).map(({ fileNumber }) => fileNumber);
+  assert.deepEqual([numbers[0], numbers.at(-1)], [0, 1]);
 });
 
 test("shrink gives back all free files but one", async (t) => {

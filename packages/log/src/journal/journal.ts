@@ -68,7 +68,8 @@ export class Journal {
   #unsyncedFiles: JournalFile[] = [];
   #lastSyncMs = Number.NEGATIVE_INFINITY;
   #syncTimer: Timer | undefined;
-  #running: Promise<void> | undefined;
+  #isRunning = false;
+  #run: Promise<void> = Promise.resolve();
   #busyUntilMs = 0;
   #failure: LogError | undefined;
   #scratch: Buffer = Buffer.alloc(64 * 1024);
@@ -141,21 +142,22 @@ export class Journal {
 
   /** Ends what was queued, then closes the files. */
   async close(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+    while (this.#isRunning) await this.#run;
     this.#failure ??= new LogError("CLOSED", "the log is closed");
     this.#syncTimer?.cancel();
     this.ring.stop(this.#failure);
     await this.ring.close();
   }
 
+  /** Whoever is told that a commit has ended can start the next one in the same turn. */
   #kick(): void {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-      if (this.#queue.length > 0 && this.#failure === undefined) this.#kick();
-    });
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    // What is appended in the same step shares a block.
+    this.#run = Promise.resolve().then(() => this.#commitAll());
   }
 
-  async #run(): Promise<void> {
+  async #commitAll(): Promise<void> {
     try {
       for (;;) {
         const started = this.#clock.elapsedMs();
@@ -176,6 +178,8 @@ export class Journal {
       }
     } catch (error) {
       this.#fail(error);
+    } finally {
+      this.#isRunning = false;
     }
   }
 

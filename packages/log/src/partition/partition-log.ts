@@ -15,6 +15,7 @@ import type {
 } from "../storage/contracts.js";
 import { Watchers } from "../watchers.js";
 import { Tail, type TailBatch } from "./tail.js";
+import { firstAt } from "./time-search.js";
 
 /** What the checkpoint file keeps of a partition. */
 export interface PartitionState {
@@ -343,7 +344,10 @@ export class PartitionLog {
     if (this.deleted) {
       const removed = this.#fs.removeDirectory(this.directory);
       await removed.catch((error: unknown) => leave(this.directory, error));
-    } else if (paths.length > 0) await this.#fs.syncDirectory(this.directory);
+    } else {
+      await this.#segments.at(-1)?.cutExcess();
+      if (paths.length > 0) await this.#fs.syncDirectory(this.directory);
+    }
     this.leftovers = isClean ? "none" : "certain";
   }
 
@@ -390,15 +394,4 @@ export class PartitionLog {
     }
     return chunks;
   }
-}
-
-function firstAt(
-  bytes: Buffer,
-  timestamp: number,
-  from: number,
-): { offset: number; timestamp: number } | undefined {
-  for (const record of new RecordBatch(bytes).records(from)) {
-    if (record.timestamp >= timestamp) return { offset: record.offset, timestamp: record.timestamp };
-  }
-  return undefined;
 }

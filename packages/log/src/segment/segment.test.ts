@@ -126,20 +126,26 @@ for (const [name, damage] of indexDamages) {
   });
 }
 
-test("bytes beyond what was checkpointed are not read, and are gone after the next checkpoint", async (t) => {
-  const { directory, files } = await writeLog(t, upTo(5), {});
-  const path = `${files}/${"0".repeat(20)}.log`;
-  const before = readFileSync(path);
-  writeFileSync(path, Buffer.concat([before, before.subarray(0, 350)]));
-  const log = await openAt(t, directory);
-  const topic = await log.topic("a");
-  assert.equal((await collect(topic.read())).length, 5);
-  await topic.append({ value: "more" });
-  await log.close();
-  const after = readFileSync(path);
-  assert.deepEqual(after.subarray(0, before.length), before);
-  assert.equal(positionsIn(path).length, 6);
-});
+for (const [where, timestamp, batches] of [
+  ["in the same segment", 5, 6],
+  ["in another one", Date.now(), 5],
+] as const) {
+  test(`bytes beyond what was checkpointed are not read, and gone when the next checkpoint writes ${where}`, async (t) => {
+    const { directory, files } = await writeLog(t, upTo(5), {});
+    const path = `${files}/${"0".repeat(20)}.log`;
+    const before = readFileSync(path);
+    writeFileSync(path, Buffer.concat([before, before.subarray(0, 350)]));
+    const log = await openAt(t, directory);
+    const topic = await log.topic("a");
+    assert.equal((await collect(topic.read())).length, 5);
+    await topic.append({ value: "more", timestamp });
+    await log.close();
+    const after = readFileSync(path);
+    assert.deepEqual(after.subarray(0, before.length), before);
+    assert.equal(positionsIn(path).length, batches);
+    if (batches === 5) assert.equal(after.length, before.length);
+  });
+}
 
 const damagedBatch = 7;
 const logDamages: [string, (content: Buffer, position: number) => Buffer][] = [

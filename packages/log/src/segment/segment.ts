@@ -86,6 +86,11 @@ export class Segment {
     this.#uncut = true;
   }
 
+  /** Gives back what was written beyond the state, if anything was. */
+  async cutExcess(): Promise<void> {
+    if (this.#uncut) await this.cut();
+  }
+
   /** Cuts off whatever the files hold beyond the state. */
   async cut(): Promise<void> {
     const { logBytes, offsetIndexBytes, timeIndexBytes } = this.#state;

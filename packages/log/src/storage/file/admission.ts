@@ -40,14 +40,18 @@ export class Admission {
   }
 
   #hasRoom(bytes: number): boolean {
+    return this.#fitsTail(bytes) && this.#journal.ring.hasRoom(bytes);
+  }
+
+  #fitsTail(bytes: number): boolean {
     const { tailBytes } = this.#state;
-    return (tailBytes === 0 || tailBytes + bytes <= this.#tailBytesMax) && this.#journal.ring.hasRoom(bytes);
+    return tailBytes === 0 || tailBytes + bytes <= this.#tailBytesMax;
   }
 
   async #whenRoom(bytes: number): Promise<void> {
     while (!this.#hasRoom(bytes)) {
       if (this.#journal.failure !== undefined) throw this.#journal.failure;
-      this.#requestCheckpoint();
+      if (!this.#journal.ring.canGrow || !this.#fitsTail(bytes)) this.#requestCheckpoint();
       const released = new Promise<void>((resolve) => this.#waiters.push(resolve));
       await Promise.race([this.#journal.ring.roomChange(), released]);
     }

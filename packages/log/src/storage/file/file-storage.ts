@@ -61,7 +61,8 @@ export class FileStorage implements LogStorage, JournalObserver {
   readonly #tailBytesMax: number;
   #journal!: Journal;
   #checkpointer!: Checkpointer;
-  #admission!: Admission;
+  /** Undefined until recovery has ended. */
+  #admission: Admission | undefined;
   #policy!: CheckpointPolicy;
   #nextPartitionNumber: number;
   #groups = 0;
@@ -198,7 +199,7 @@ export class FileStorage implements LogStorage, JournalObserver {
     for (const batch of group.batches) bytes += batch.bytes.length + 32;
     this.#policy.appended();
     for (const { partitionId } of group.batches) this.#state.partition(partitionId);
-    const room = this.#admission.enter(bytes);
+    const room = this.#admission?.enter(bytes);
     if (room === undefined) return this.#submit(group);
     const admitted = room.then(() => this.#submit(group));
     const written = admitted.then((outcome) => outcome.written);
@@ -247,7 +248,7 @@ export class FileStorage implements LogStorage, JournalObserver {
 
   failed(error: LogError): void {
     this.#report("journal", error);
-    this.#admission.lookAgain();
+    this.#admission?.lookAgain();
   }
 
   cannotGrow(error: unknown): void {
@@ -333,7 +334,7 @@ export class FileStorage implements LogStorage, JournalObserver {
       if (this.#versions.get(entry.key) === version) this.#versions.delete(entry.key);
       this.metadata.changed(entry.key);
     }
-    if (entry.type === "deleteRecords" || entry.type === "deletePartitions") this.#admission.lookAgain();
+    if (entry.type === "deleteRecords" || entry.type === "deletePartitions") this.#admission?.lookAgain();
   }
 
   #track<T>(action: Promise<T>): Promise<T> {
@@ -357,7 +358,7 @@ export class FileStorage implements LogStorage, JournalObserver {
 
   #released(partition: PartitionLog, bytes: number): void {
     this.#state.released(partition, bytes);
-    if (bytes > 0) this.#admission.lookAgain();
+    if (bytes > 0) this.#admission?.lookAgain();
   }
 
   #report(where: string, error: unknown): void {

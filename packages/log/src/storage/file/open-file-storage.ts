@@ -239,10 +239,16 @@ async function openFiles(
 
 /** Writes the uncertain blocks again, under the new epoch, to other places, and makes them durable. */
 async function rewrite(journal: Journal, uncertain: readonly ScannedBlock[]): Promise<void> {
-  for (const block of uncertain) {
-    const commit = journal.append([block.payload], false);
-    await commit.written;
-    assert(commit.sequence === block.sequence, "a block that is written anew keeps its sequence");
+  try {
+    for (const block of uncertain) {
+      const commit = journal.append([block.payload], false);
+      await commit.written;
+      assert(commit.sequence === block.sequence, "a block that is written anew keeps its sequence");
+    }
+    await journal.sync();
+  } catch (error) {
+    // Nothing is lost: it can be opened again when there is space.
+    const { cause } = error as LogError;
+    throw cause instanceof LogError && cause.code === "DISK_FULL" ? cause : error;
   }
-  await journal.sync();
 }
