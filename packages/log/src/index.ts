@@ -1,8 +1,9 @@
 // The engine's door: what an application needs. Drivers find their contract in ./storage, inspectors in ./format.
 export type { Clock, Timer } from "./clock.js";
 export { type ErrorCode, errorCodes, LogError } from "./errors.js";
-export type { AppendOptions } from "./face/appender.js";
-export type { Consumer, ConsumerOptions } from "./face/consumer.js";
+export type { AppendOptions } from "./face/append-options.js";
+export type { Consumer } from "./face/consumer.js";
+export type { ConsumerOptions, Place } from "./face/consumer-options.js";
 export type { DeadLetterTopic } from "./face/dead-letter.js";
 export { type DecodeOptions, decodeBatches } from "./face/decode-batches.js";
 export type { RecordInput } from "./face/forming.js";

@@ -2,35 +2,15 @@
 // the moment the storage is done. It bounds the memory of what forms: beyond the budget appends wait in line, and when
 // the line is full they fail. Called by topics; owns the only loop that appends records to the storage.
 import type { Clock, Timer } from "../clock.js";
-import { LogError } from "../errors.js";
+import { type ErrorCode, LogError } from "../errors.js";
 import { batchHeaderBytes, recordSizeMax } from "../record/index.js";
-import type { AppendGroup, Durability, LogStorage } from "../storage/contracts.js";
-import { type FormingPartition, type RecordInput, type TakenBatch, TakenGroup } from "./forming.js";
+import type { Durability, LogStorage } from "../storage/contracts.js";
+import type { AppendOptions } from "./append-options.js";
+import type { FormingPartition, RecordInput } from "./forming.js";
 import type { PlacedTransaction } from "./placed-transaction.js";
 import { type Receipt, receiptOf, refusedReceipt, WaitingReceipt } from "./receipt.js";
+import { refuseBatches, type TakenBatch, TakenGroup } from "./taken-group.js";
 import { WaitingLine } from "./waiting-line.js";
-
-export interface AppendOptions {
-  /** What the append shall survive before it is acknowledged; default: the topic's durability. */
-  readonly durability?: Durability;
-  /** When the memory budget is used up: wait (default), or fail at once with BACKPRESSURE. */
-  readonly wait?: boolean;
-  /** Gives up waiting for room. A record that has an offset can no longer be withdrawn. */
-  readonly signal?: AbortSignal;
-  /**
-   * The offset that the record shall have, in a topic of one partition or with `partition`. Beyond the end it leaves a
-   * gap; that of the last record again writes nothing and is acknowledged as a duplicate; an earlier one is refused
-   * with OFFSET_OUT_OF_RANGE.
-   */
-  readonly offset?: number;
-  /**
-   * Names the record among those of its producer: a retry under the same id writes nothing and is acknowledged with
-   * the first one's partition and offset. The newest 1,000 ids of each producer are remembered, across restarts too.
-   */
-  readonly dedupeId?: string;
-  /** Whose ids these are. Default "". */
-  readonly producer?: string;
-}
 
 export interface AppenderSettings {
   readonly formingBytesMax: number;
@@ -55,6 +35,7 @@ const commitMsDrift = 1.01;
 /** A transaction that has no place yet. */
 export interface UnplacedTransaction {
   readonly bytes: number;
+  readonly metadataBytes: number;
   readonly partitions: Iterable<FormingPartition>;
   concerns(target: AppendTarget): boolean;
   place(): PlacedTransaction;
@@ -111,7 +92,7 @@ export class Appender {
   /** Gives a transaction its offsets, as soon as there is room for it. */
   async transact(transaction: UnplacedTransaction, options: AppendOptions): Promise<PlacedTransaction> {
     if (this.#failure !== undefined) throw this.#failure;
-    const { bytes: size } = transaction;
+    const size = transaction.bytes + transaction.metadataBytes;
     const { groupBytesMax } = this.#storage.manifest;
     if (size > groupBytesMax) {
       const message = `the transaction takes ${size} bytes, one write of this log may take ${groupBytesMax}: split it, or raise journalFileBytes`;
@@ -123,13 +104,7 @@ export class Appender {
         {
           size,
           concerns: (target) => transaction.concerns(target),
-          admit: () => {
-            try {
-              resolve(this.#placeTransaction(transaction));
-            } catch (error) {
-              reject(error);
-            }
-          },
+          admit: () => resolve(this.#placeTransaction(transaction)),
           refuse: reject,
         },
         options,
@@ -152,6 +127,8 @@ export class Appender {
       this.#handOver();
       await this.#busy;
     }
+    // Some of it may be in the group that was handed over last.
+    await this.#busy;
     if (this.#failure !== undefined) throw this.#failure;
   }
 
@@ -211,7 +188,7 @@ export class Appender {
     const level = options.durability ?? partition.config.durability;
     if (offset !== undefined) {
       const end = partition.nextOffset;
-      if (offset === end - 1) return this.#duplicate(partition, offset, level);
+      if (offset === partition.lastOffset) return this.#duplicate(partition, offset, level);
       if (offset < end) return refusedReceipt(partition.partition, offsetTaken(offset, end));
       partition.skipTo(offset);
     }
@@ -221,9 +198,11 @@ export class Appender {
 
   /** The record that is there already may still be on its way. */
   #duplicate({ partition }: FormingPartition, offset: number, durability: Durability): Receipt {
-    const result = this.drain().then(
-      () => ({ partition, offset, durability, bytes: 0, duplicate: true }) as const,
-    );
+    const sync = async (): Promise<unknown> =>
+      durability === "disk" && this.#storage.append({ batches: [], durability, force: true }).durable;
+    const result = this.drain()
+      .then(sync)
+      .then(() => ({ partition, offset, durability, bytes: 0, duplicate: true }) as const);
     return receiptOf(result, partition, offset);
   }
 
@@ -293,11 +272,12 @@ export class Appender {
 
   #wait(target: AppendTarget, record: RecordInput, size: number, options: AppendOptions): Receipt {
     const handle = new WaitingReceipt(record.partition ?? -1);
+    const kept = record.headers === undefined ? { ...record } : { ...record, headers: { ...record.headers } };
     const refusal = this.#line.join(
       {
         size,
         concerns: (other) => other === target,
-        admit: () => handle.follow(this.#place(target, record, size, options)),
+        admit: () => handle.follow(this.#place(target, kept, size, options)),
         refuse: (error) => handle.refuse(error),
       },
       options,
@@ -329,38 +309,48 @@ export class Appender {
   }
 
   async #commit(taken: TakenGroup): Promise<void> {
-    const { batches, transactions, metadata } = taken;
-    const needsDisk =
-      batches.some(({ needs }) => needs === "disk") ||
-      transactions.some(({ durability }) => durability === "disk");
-    const group: AppendGroup = {
-      batches: batches.map(({ append }) => append),
-      durability: needsDisk ? "disk" : "os",
-      metadata,
-    };
     const startedMs = this.#clock.elapsedMs();
     try {
-      const { written, durable } = this.#storage.append(group);
-      await written;
-      const bytes = this.#release(batches);
-      for (const { os } of batches) os?.resolve();
+      const { durable } = await this.#write(taken);
+      const bytes = this.#release(taken.batches);
+      taken.acknowledgeWritten();
       if (this.#settings.syncEveryMs > 0) this.#defer(durable, taken);
       else await durable;
       // Free first, acknowledged after: whoever wakes up and appends again joins a group that is forming already.
       this.#isFree(startedMs, bytes);
-      if (this.#settings.syncEveryMs === 0) acknowledgeDurable(taken);
+      if (this.#settings.syncEveryMs === 0) taken.acknowledgeDurable();
     } catch (error) {
-      refuse(taken, error);
-      throw error;
+      taken.refuse(error);
+      if (!isRefusal(error)) throw error;
+      // The storage wants none of it, and has taken none. Others are not concerned.
+      this.#isFree(startedMs, this.#release(taken.batches));
+    }
+  }
+
+  /** Settles when the group is written, and answers the promise of its durability. */
+  async #write(taken: TakenGroup): Promise<{ readonly durable: Promise<void> }> {
+    for (;;) {
+      try {
+        const { written, durable } = this.#storage.append(taken.toAppend());
+        await written;
+        return { durable };
+      } catch (error) {
+        // A topic was deleted while the group waited for room: what belongs to it goes, all the rest is tried again.
+        const { code, details } = error as LogError;
+        const out = code === "PARTITION_NOT_FOUND" ? taken.without(String(details["partitionId"])) : [];
+        if (out.length === 0) throw error;
+        this.#release(out);
+        refuseBatches(out, error);
+      }
     }
   }
 
   /** Syncs are rare by choice: go on writing while this one is awaited. */
   #defer(durable: Promise<void>, taken: TakenGroup): void {
     const done = durable.then(
-      () => acknowledgeDurable(taken),
+      () => taken.acknowledgeDurable(),
       (error: unknown) => {
-        refuse(taken, error);
+        taken.refuse(error);
         this.fail(error);
       },
     );
@@ -383,18 +373,17 @@ function soon(action: () => void): Timer {
   return { cancel: () => clearImmediate(immediate) };
 }
 
-function acknowledgeDurable({ batches, transactions }: TakenGroup): void {
-  for (const { disk } of batches) disk?.resolve();
-  for (const transaction of transactions) transaction.resolve();
-}
+const refusals: ReadonlySet<string> = new Set<ErrorCode>([
+  "INVALID_ARGUMENT",
+  "OFFSET_OUT_OF_RANGE",
+  "PARTITION_NOT_FOUND",
+  "TOPIC_NOT_FOUND",
+  "VERSION_CONFLICT",
+]);
 
-/** Those that were acknowledged at a lower level are not affected. */
-function refuse({ batches, transactions }: TakenGroup, error: unknown): void {
-  for (const { os, disk } of batches) {
-    os?.reject(error);
-    disk?.reject(error);
-  }
-  for (const transaction of transactions) transaction.reject(error);
+/** Whether the storage refused a group before anything of it was done. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof LogError && refusals.has(error.code);
 }
 
 function offsetTaken(offset: number, end: number): LogError {

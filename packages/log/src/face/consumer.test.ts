@@ -11,7 +11,8 @@ import {
   temporaryDirectory,
   withCode,
 } from "../test-support.js";
-import type { Consumer, ConsumerOptions } from "./consumer.js";
+import type { Consumer } from "./consumer.js";
+import type { ConsumerOptions } from "./consumer-options.js";
 import type { Topic } from "./topic.js";
 
 async function appendEach(topic: Topic, values: readonly string[], partition = 0): Promise<void> {
@@ -120,8 +121,8 @@ for (const driver of driverNames) {
     await take(first, 3);
     assert.deepEqual(first.partitions, [0, 1, 2, 3]);
     const second = consumerOf(t, topic, "g");
-    await second.lag(); // By then it has joined.
     const seconds = take(second, 4);
+    for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate); // By then it has joined.
     // It is the first one's turn: only it can let go of what it has.
     const firsts = await take(first, 1);
     assert.equal(first.partitions.length, 2);
@@ -280,3 +281,76 @@ test("a read-only log has no consumers, and a group needs a name", async (t) => 
   const consumer = (await beside.existingTopic("a")).consumer("g");
   await assert.rejects(consumer.next(), withCode("READ_ONLY"));
 });
+
+for (const driver of driverNames) {
+  test(`${driver}: nothing is missed by readers that catch up while others append`, async (t) => {
+    const topic = await (await openTestLog(t, driver)).topic("a", { durability: "os" });
+    for (let n = 0; n < 200; n++) await topic.append({ value: `${n}` });
+    const readers = {
+      consumer: topic.consumer("g"),
+      follower: topic.read({ follow: true }),
+    };
+    for (const [name, reader] of Object.entries(readers)) {
+      const end = (await topic.partition(0).describe()).logEndOffset + 300;
+      let expected = 0;
+      for await (const { offset } of reader) {
+        assert.equal(offset, expected++, name);
+        if (offset + 1 === end) break;
+        const next = topic.partition(0);
+        if ((await next.describe()).logEndOffset < end) await Promise.all([topic.append({ value: "m" })]);
+      }
+    }
+  });
+
+  test(`${driver}: every partition has a reader once two consumers have settled`, async (t) => {
+    for (const pauseTurns of [0, 1, 2, 5, 50]) {
+      const log = await openTestLog(t, driver);
+      const topic = await log.topic("a", { partitions: 2 });
+      const seen = new Set<string>();
+      const read = async (): Promise<void> => {
+        for await (const { value } of topic.consumer("g")) seen.add(`${value}`);
+      };
+      const loops = [read()];
+      for (let turn = 0; turn < pauseTurns; turn++) await new Promise(setImmediate);
+      loops.push(read());
+      for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate);
+      await Promise.all([0, 1].map((partition) => topic.append({ value: `${partition}`, partition })));
+      while (seen.size < 2) await new Promise(setImmediate);
+      await log.close();
+      await Promise.all(loops);
+    }
+  });
+
+  test(`${driver}: a partition that is added between two records is noticed`, async (t) => {
+    const topic = await (await openTestLog(t, driver)).topic("a");
+    await appendEach(topic, ["0"]);
+    const consumer = consumerOf(t, topic, "g");
+    await take(consumer, 1);
+    await topic.alter({ partitions: 2 });
+    await appendEach(topic, ["1"], 1);
+    assert.deepEqual(valuesOf(await take(consumer, 1)), ["1"]);
+  });
+
+  test(`${driver}: a consumer that is closed, or has not the partition, commits nothing`, async (t) => {
+    const topic = await (await openTestLog(t, driver)).topic("a");
+    await appendEach(topic, ["0", "1"]);
+    const consumer = topic.consumer("g", { commit: "explicit" });
+    await take(consumer, 2);
+    await assert.rejects(consumer.commit({ partition: 3, offset: 0 }), withCode("PARTITION_NOT_FOUND"));
+    await consumer.commit({ partition: 0, offset: 0 });
+    await consumer.close();
+    await assert.rejects(consumer.commit({ partition: 0, offset: 1 }), withCode("CLOSED"));
+    assert.equal((await topic.groups())[0]?.partitions[0]?.committed, 1);
+  });
+
+  test(`${driver}: records asked for at once come one after the other`, async (t) => {
+    const topic = await (await openTestLog(t, driver)).topic("a");
+    await appendEach(topic, ["0", "1", "2", "3"]);
+    const consumer = consumerOf(t, topic, "g");
+    const results = await Promise.all([consumer.next(), consumer.next(), consumer.next(), consumer.next()]);
+    assert.deepEqual(
+      results.map(({ value }) => `${value?.value}`),
+      ["0", "1", "2", "3"],
+    );
+  });
+}

@@ -1,46 +1,21 @@
 // A consumer of a named group: reads the partitions that it has, remembers what has been dealt with, commits it. At
 // least once: what was given out and not committed is given out again, to whoever has the partition then.
+import { setMaxListeners } from "node:events";
 import { LogError } from "../errors.js";
+import { checkInteger } from "../options.js";
 import type { LogRecord } from "../record/index.js";
+import type { ConsumerHost, ConsumerOptions, Place } from "./consumer-options.js";
 import { Cursor } from "./cursor.js";
-import type { Group, Member } from "./group.js";
+import type { Member } from "./group.js";
 import { type GroupLag, lagOf } from "./lag.js";
 import type { Handler } from "./lane.js";
 import { Processing, type ProcessOptions } from "./processing.js";
 import { type Position, type ReadSource, resolvePosition } from "./reading.js";
 import type { Progress, ProgressSource } from "./transaction.js";
 
-export interface ConsumerOptions {
-  /** Where a group begins that is new to the topic. Default "earliest". */
-  readonly from?: Position;
-  /**
-   * "auto" (default): a record counts as dealt with when the next one is asked for; commits go out every second, before
-   * waiting, and at the end. "explicit": only {@link Consumer.commit} commits.
-   */
-  readonly commit?: "auto" | "explicit";
-  /** Wait for what will be appended. Default true. */
-  readonly follow?: boolean;
-  readonly signal?: AbortSignal;
-}
-
-/** What a topic lends to its consumers. */
-export interface ConsumerHost {
-  readonly topic: string;
-  readonly group: Group;
-  /** Settles after so many milliseconds, or when the signal says so. */
-  sleep(ms: number, signal: AbortSignal): Promise<void>;
-  readonly sources: () => readonly ReadSource[];
-  readonly nowMs: () => number;
-  readonly elapsedMs: () => number;
-  /** Settles when partitions were added. */
-  growth(signal: AbortSignal): Promise<void>;
-  committed(): void;
-  closed(consumer: Consumer): void;
-}
-
 const commitEveryMs = 1000;
 
-export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSource<LogRecord> {
+export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSource<Place> {
   readonly #host: ConsumerHost;
   readonly #options: ConsumerOptions;
   readonly #member: Member = {};
@@ -58,7 +33,10 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
   #failure: unknown;
   /** The group's generation that its partitions are of. */
   #generation = -1;
-  #beforeRelease: ((partitions: readonly number[]) => Promise<void>) | undefined;
+  #processing: Processing | undefined;
+  /** One look for the next record at a time. */
+  #finding: Promise<unknown> | undefined;
+  #closed: Promise<void> | undefined;
 
   /** Use {@link Topic.consumer}. */
   constructor(host: ConsumerHost, options: ConsumerOptions) {
@@ -81,17 +59,17 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
   }
 
   /** The next record of any of its partitions; each partition's come in order. */
-  async next(): Promise<IteratorResult<LogRecord, undefined>> {
+  next(): Promise<IteratorResult<LogRecord, undefined>> {
+    const again = (): Promise<IteratorResult<LogRecord, undefined>> => this.next();
+    if (this.#finding !== undefined) return this.#finding.then(again, again);
     this.#dealWith();
-    const ready = this.#current?.takeReady();
-    if (ready !== undefined && !this.#isDue()) return this.#give(ready);
-    if (ready !== undefined) this.#current?.putBack();
-    try {
-      return await this.#find();
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
+    const ready = this.#isDue() ? undefined : this.#current?.takeReady();
+    if (ready !== undefined) return Promise.resolve(this.#give(ready));
+    const finding = this.#findOrClose().finally(() => {
+      this.#finding = undefined;
+    });
+    this.#finding = finding;
+    return finding;
   }
 
   /** Leaving a loop closes the consumer. What it had in hand then has not been dealt with. */
@@ -102,10 +80,10 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
   }
 
   /**
-   * Commits, durably, all that was given out, or all up to and including a record in that record's partition.
-   * Rejects with JOURNAL_FAILED, READ_ONLY, CLOSED.
+   * Commits, durably, all that was given out, or all up to and including a record, or an offset of a partition.
+   * Rejects with JOURNAL_FAILED, READ_ONLY, CLOSED, and PARTITION_NOT_FOUND for a partition that it does not have.
    */
-  async commit(upTo?: LogRecord): Promise<void> {
+  async commit(upTo?: Place): Promise<void> {
     this.#failIfFailed();
     const offsets = this.#offsets(upTo);
     await this.#commit(offsets);
@@ -113,20 +91,17 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
   }
 
   /** For {@link Transaction.commit}. */
-  progress(upTo?: LogRecord): Progress {
+  progress(upTo?: Place): Progress {
     const offsets = this.#offsets(upTo);
     const { group } = this.#host;
-    return { puts: group.puts(offsets), committed: () => this.#adopt(offsets) };
+    return { storage: group.storage, puts: group.puts(offsets), committed: () => this.#adopt(offsets) };
   }
 
   /** Goes on from another place in one of its partitions. It is not committed until something from there is. */
   async seek(partition: number, position: Position): Promise<void> {
     await this.#join();
     const cursor = this.#cursors.get(partition);
-    if (cursor === undefined) {
-      const message = `the consumer of "${this.group}" does not have partition ${partition}, but ${this.partitions.join(", ") || "none"}`;
-      throw new LogError("PARTITION_NOT_FOUND", message, { details: { partition } });
-    }
+    if (cursor === undefined) throw this.#notItsOwn(partition);
     cursor.seek(await resolvePosition(cursor.source, position));
     if (this.#given?.partition === partition) this.#given = undefined;
     this.#stir();
@@ -147,9 +122,9 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
 
   /** How far the group is behind, in all partitions of the topic. */
   async lag(): Promise<GroupLag> {
-    await this.#join();
-    const { group, sources, nowMs } = this.#host;
-    return lagOf(sources(), (partition) => group.committed(partition), nowMs());
+    const { offsets, sources, nowMs } = this.#host;
+    const committed = await offsets();
+    return lagOf(sources(), (partition) => committed?.get(partition)?.offset ?? 0, nowMs());
   }
 
   /**
@@ -157,29 +132,50 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
    * once. Ends with the topic's end (or never with `follow`), when the signal says so, or when a lane stops.
    * Rejects with HANDLER_FAILED if a handler went on failing and there is no dead-letter topic.
    */
-  process(options: ProcessOptions, handler: Handler): Promise<void> {
-    const processing = new Processing(options, handler, {
+  async process(options: ProcessOptions, handler: Handler): Promise<void> {
+    if (this.#processing !== undefined) {
+      throw new LogError("INVALID_ARGUMENT", "the consumer processes already: make another one");
+    }
+    this.#processing = new Processing(options, handler, {
+      topic: this.#host.topic,
+      signal: this.#end.signal,
       next: async () => (await this.next()).value,
       commit: (offsets) => this.#commit(offsets),
-      topic: this.#host.topic,
       sleep: (ms) => this.#host.sleep(ms, this.#end.signal),
-      close: () => this.close(),
+      interrupt: () => this.#interrupt(),
     });
-    this.#beforeRelease = (partitions) => processing.drain(partitions);
-    return processing.run();
+    try {
+      await this.#processing.run();
+    } finally {
+      await this.close();
+    }
   }
 
-  /** Leaves the group; commits what was dealt with, unless commits are explicit. */
-  async close(): Promise<void> {
-    if (this.#end.signal.aborted) return;
-    this.#end.abort(new LogError("CLOSED", "the consumer is closed"));
+  /**
+   * Leaves the group; commits what was dealt with, unless commits are explicit. Handlers that run are waited for: they
+   * are told by their signal.
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#interrupt();
     try {
+      await this.#processing?.settle();
       await this.#committing;
       if (this.#isAuto) await this.#commit(this.#dealtWith());
     } finally {
+      this.#cursors.clear();
       this.#host.group.leave(this.#member);
-      this.#host.closed(this);
+      this.#host.closed();
     }
+  }
+
+  /** No more records are given out. */
+  #interrupt(): void {
+    this.#end.abort(new LogError("CLOSED", "the consumer is closed"));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -187,7 +183,7 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
   }
 
   get #isAuto(): boolean {
-    return this.#options.commit !== "explicit" && this.#beforeRelease === undefined;
+    return this.#options.commit !== "explicit" && this.#processing === undefined;
   }
 
   /** Whether something else has to be looked at before the next record. */
@@ -210,6 +206,16 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
     this.#given = undefined;
   }
 
+  async #findOrClose(): Promise<IteratorResult<LogRecord, undefined>> {
+    try {
+      return await this.#find();
+    } catch (error) {
+      // What went wrong first is what counts.
+      if (this.#processing === undefined) await this.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
   async #find(): Promise<IteratorResult<LogRecord, undefined>> {
     await this.#join();
     for (;;) {
@@ -219,10 +225,11 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
       await this.#settleOwnership();
       if (this.#isAuto && this.#host.elapsedMs() - this.#committedMs >= commitEveryMs) this.#commitBeside();
       const record = await this.#read();
+      if (this.#end.signal.aborted) return { done: true, value: undefined };
       if (record !== undefined) return this.#give(record);
       if (this.#isAuto) await this.#commit(this.#dealtWith());
       if (this.#options.follow === false) {
-        await this.close();
+        if (this.#processing === undefined) await this.close();
         return { done: true, value: undefined };
       }
       await this.#wait();
@@ -240,10 +247,10 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
     await this.#joined;
   }
 
+  /** A group begins where it was told to; in partitions that are added later it begins at their beginning. */
   async #know(): Promise<void> {
     const { group, sources } = this.#host;
-    const isNew = this.#joined === undefined || this.#cursors.size === 0;
-    const from = isNew ? (this.#options.from ?? "earliest") : "earliest";
+    const from = group.partitionCount === 0 ? (this.#options.from ?? "earliest") : "earliest";
     await group.know(sources().length, (partition) =>
       resolvePosition(sources()[partition] as ReadSource, from),
     );
@@ -257,11 +264,13 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
   /** Lets go of what others should have, takes what is meant for it. */
   async #settleOwnership(): Promise<void> {
     const { group, sources } = this.#host;
+    if (sources().length > group.partitionCount) await this.#know();
     this.#generation = group.generation;
     const surplus = group.surplus(this.#member);
-    if (surplus.length > 0) await this.#beforeRelease?.(surplus);
+    if (surplus.length > 0) await this.#processing?.drain(surplus);
     if (surplus.length > 0 && this.#isAuto) await this.#commit(this.#dealtWith());
     for (const partition of surplus) {
+      if (!group.owns(this.#member, partition)) continue; // Closed meanwhile.
       if (this.#current === this.#cursors.get(partition)) this.#current = undefined;
       this.#cursors.delete(partition);
       group.release(partition);
@@ -303,9 +312,9 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
     const signals = [done.signal, this.#end.signal, this.#wake.signal];
     if (this.#options.signal !== undefined) signals.push(this.#options.signal);
     const signal = AbortSignal.any(signals);
-    const { group, sources } = this.#host;
-    const grown = this.#host.growth(signal).then(() => this.#know());
-    const waits = [group.change(signal), grown];
+    setMaxListeners(0, signal);
+    const { group, sources, growth } = this.#host;
+    const waits = [group.change(this.#generation, signal), growth(group.partitionCount, signal)];
     for (const cursor of this.#cursors.values()) {
       if (!this.#paused.has(cursor.source.partition)) waits.push(cursor.wait(signal));
     }
@@ -328,10 +337,13 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
   }
 
   /** Of each partition what comes after the last record that was given out, or after `upTo`. */
-  #offsets(upTo?: LogRecord): Map<number, number> {
+  #offsets(upTo?: Place): Map<number, number> {
+    if (this.#closed !== undefined) throw new LogError("CLOSED", "the consumer is closed");
     const offsets = new Map<number, number>();
-    if (upTo !== undefined) offsets.set(upTo.partition, upTo.offset + 1);
-    else for (const [partition, cursor] of this.#cursors) offsets.set(partition, cursor.givenUpTo);
+    if (upTo !== undefined) {
+      if (!this.#cursors.has(upTo.partition)) throw this.#notItsOwn(upTo.partition);
+      offsets.set(upTo.partition, checkInteger("offset", upTo.offset, 0) + 1);
+    } else for (const [partition, cursor] of this.#cursors) offsets.set(partition, cursor.givenUpTo);
     return offsets;
   }
 
@@ -345,9 +357,9 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
   async #commit(offsets: ReadonlyMap<number, number>): Promise<void> {
     this.#committedMs = this.#host.elapsedMs();
     const { group } = this.#host;
-    const changed = new Map(
-      [...offsets].filter(([partition, offset]) => group.committed(partition) !== offset),
-    );
+    const isNews = ([partition, offset]: readonly [number, number]): boolean =>
+      group.owns(this.#member, partition) && group.committed(partition) !== offset;
+    const changed = new Map([...offsets].filter(isNews));
     if (changed.size === 0) return;
     await group.commit(changed);
     this.#host.committed();
@@ -373,6 +385,11 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
       .finally(() => {
         this.#committing = undefined;
       });
+  }
+
+  #notItsOwn(partition: number): LogError {
+    const message = `the consumer of "${this.group}" does not have partition ${partition}, but ${this.partitions.join(", ") || "none"}`;
+    return new LogError("PARTITION_NOT_FOUND", message, { details: { partition } });
   }
 
   #failIfFailed(): void {

@@ -1,4 +1,5 @@
 // Where records go that nobody can deal with: another topic, with headers that tell where they come from and why.
+import { LogError } from "../errors.js";
 import type { Bytes, LogRecord } from "../record/index.js";
 import type { RecordInput } from "./forming.js";
 
@@ -22,7 +23,12 @@ export async function park(
       own["deadletter.partition"] = `${partition}`;
       own["deadletter.offset"] = `${offset}`;
       own["deadletter.error"] = why.slice(0, 1000);
-      return topic.append({ key, value, timestamp, headers: own });
+      const parked = { key, value, timestamp };
+      return topic.append({ ...parked, headers: own }).catch((refusal: unknown) => {
+        // There may be room for the record and none for what it is told with.
+        if (!(refusal instanceof LogError) || refusal.code !== "RECORD_TOO_LARGE") throw refusal;
+        return topic.append({ ...parked, headers: Object.fromEntries(headers) });
+      });
     }),
   );
 }

@@ -84,6 +84,57 @@ for (const driver of driverNames) {
   });
 }
 
+test("many ids in flight at once fit the journal, and a long one is refused", async (t) => {
+  const log = await openTestLog(t, "file", { journalBytesMax: 1024 * 1024 });
+  const topic = await log.topic("a");
+  const receipts = Array.from({ length: 6000 }, (_, n) =>
+    topic.append({ value: "x" }, { dedupeId: `id-${n}` }),
+  );
+  await Promise.all(receipts);
+  await assert.rejects(
+    topic.append({ value: "x" }, { dedupeId: "i".repeat(300) }),
+    withCode("INVALID_ARGUMENT"),
+  );
+  assert.equal((await topic.append({ value: "x" })).offset, 6000);
+});
+
+test("a retry goes on where the first try gave up waiting", async (t) => {
+  const log = await openTestLog(t, "file", { tailBytesMax: 256 * 1024 });
+  const topic = await log.topic("a");
+  const filling = Array.from({ length: 30 }, () => topic.append({ value: "x".repeat(20_000) }));
+  const abort = new AbortController();
+  const first = topic.append({ value: "once" }, { dedupeId: "id", signal: abort.signal });
+  const second = topic.append({ value: "once" }, { dedupeId: "id" });
+  abort.abort(new Error("first gives up"));
+  await assert.rejects(first, /gives up/);
+  assert.equal((await second).duplicate, undefined);
+  await Promise.all(filling);
+});
+
+test("the same offset again is a duplicate only where there is a record, and as durable as asked for", async (t) => {
+  const log = await openTestLog(t, "file");
+  const [topic, gone] = [await log.topic("a", { durability: "os" }), await log.topic("gone")];
+  const refused = log.transaction((tx) => {
+    tx.append(topic, { value: "lost" });
+    tx.append(gone, { value: "lost" });
+  });
+  const outcome = refused.then(
+    () => true,
+    () => false,
+  );
+  await log.deleteTopic("gone");
+  if (!(await outcome)) {
+    const { logEndOffset } = await topic.partition(0).describe();
+    const { duplicate } = await topic.append({ value: "kept" }, { offset: Math.max(logEndOffset, 1) });
+    assert.equal(duplicate, undefined);
+  }
+  const { offset } = await topic.append({ value: "os" });
+  const { syncs } = (await log.stats()).storage;
+  const again = await topic.append({ value: "os" }, { offset, durability: "disk" });
+  assert.deepEqual([again.duplicate, again.durability], [true, "disk"]);
+  assert.ok((await log.stats()).storage.syncs > syncs);
+});
+
 for (const ending of ["close", "crash"]) {
   test(`ids are remembered over a ${ending}, and forgotten with their topic`, async (t) => {
     const directory = temporaryDirectory(t);

@@ -10,6 +10,9 @@ import { Transaction, type TransactionOptions, type TransactionTarget } from "./
 /** How many ids of each producer are remembered: the newest. */
 export const idsMax = 1000;
 
+// What the value of an id takes, and what the journal adds to it, at most.
+const placeBytes = 256;
+
 interface Place {
   readonly partition: number;
   readonly offset: number;
@@ -60,7 +63,11 @@ export class Deduplication {
     const known = this.#ids(this.#producerOf(key)).get(key);
     if (known !== undefined) return acknowledgedReceipt(duplicate(known));
     const pending = this.#pending.get(key);
-    if (pending !== undefined) return receiptOf(pending.then(duplicate), pending.partition, pending.offset);
+    if (pending !== undefined) {
+      // Where the first was refused, perhaps because its caller gave up, this one takes its place.
+      const result = pending.then(duplicate, () => this.append(target, record, id, options));
+      return receiptOf(result, pending.partition, pending.offset);
+    }
     const receipt = this.#appendNew(target, record, key, options);
     const settled = (): void => {
       this.#pending.delete(key);
@@ -77,20 +84,22 @@ export class Deduplication {
     key: string,
     options: TransactionOptions,
   ): Receipt {
-    const transaction = new Transaction(this.#clock);
+    const transaction = new Transaction(this.#storage, this.#clock);
     transaction.append(target, record);
     const partition = transaction.partitions[0] ?? -1;
     let place: Place | undefined;
     let receipt: Receipt | undefined;
-    const placed = ([offset = -1]: readonly number[]): readonly MetadataPut[] => {
+    const puts = ([offset = -1]: readonly number[]): readonly MetadataPut[] => {
       place = { partition, offset, turn: this.#turn++ };
       if (receipt !== undefined) void receiptOf(receipt, partition, offset);
       return [{ key, value: JSON.stringify(place) }, ...this.#forgetOldest(key)];
     };
-    const result = transaction.finish(this.#appender, this.#storage, options, placed).then(([outcome]) => {
-      this.#ids(this.#producerOf(key)).set(key, place as Place);
-      return outcome as AppendResult;
-    });
+    const result = transaction
+      .finish(this.#appender, pick(options), { bytes: 2 * (3 * key.length + placeBytes), puts })
+      .then(([outcome]) => {
+        this.#ids(this.#producerOf(key)).set(key, place as Place);
+        return outcome as AppendResult;
+      });
     receipt = receiptOf(result, partition, place?.offset);
     return receipt;
   }
@@ -120,6 +129,15 @@ export class Deduplication {
   #producerOf(key: string): string {
     return key.slice(0, key.lastIndexOf("/"));
   }
+}
+
+/** Without what only concerns deduplication. */
+function pick({ durability, wait, signal }: TransactionOptions): TransactionOptions {
+  return {
+    ...(durability === undefined ? {} : { durability }),
+    ...(wait === undefined ? {} : { wait }),
+    ...(signal === undefined ? {} : { signal }),
+  };
 }
 
 function duplicate({ partition, offset }: Pick<AppendResult, "partition" | "offset">): AppendResult {

@@ -1,8 +1,9 @@
 // What one partition has that was not yet handed to the storage: full batches, parts of transactions, and the batch
 // that forms. Offsets are given here.
 import { BatchBuilder, type Bytes, type HeadersInput } from "../record/index.js";
-import type { AppendGroup, BatchAppend, Durability, MetadataPut } from "../storage/contracts.js";
+import type { Durability } from "../storage/contracts.js";
 import { Acknowledgement, acknowledgedReceipt, type Receipt } from "./receipt.js";
+import type { TakenBatch, TakenGroup, TogetherOrNot } from "./taken-group.js";
 
 export interface RecordInput {
   /** Records of one key keep their order: they go to the same partition. */
@@ -23,20 +24,6 @@ export interface FormingConfig {
   batchBytesMax: number;
 }
 
-/** Batches in several partitions that one group takes together, or none: a transaction that has its place. */
-export interface TogetherOrNot {
-  readonly bytes: number;
-  /** The level at which all of it becomes visible. */
-  readonly durability: AppendGroup["durability"];
-  /** Whether it is its turn in each of its partitions. */
-  readonly isReady: boolean;
-  takeInto(group: TakenGroup): void;
-  resolve(): void;
-  reject(error: unknown): void;
-  /** Gives up its places; answers the bytes that they took. */
-  refuse(error: unknown): number;
-}
-
 interface FormingBatch {
   readonly builder: BatchBuilder;
   readonly baseOffset: number;
@@ -44,38 +31,6 @@ interface FormingBatch {
   os?: Acknowledgement;
   disk?: Acknowledgement;
   readonly transaction?: TogetherOrNot;
-}
-
-export interface TakenBatch {
-  readonly append: BatchAppend;
-  /** What it took while it formed. */
-  readonly formingBytes: number;
-  readonly needs: AppendGroup["durability"];
-  readonly os: Acknowledgement | undefined;
-  readonly disk: Acknowledgement | undefined;
-}
-
-/** What the storage gets in one append. */
-export class TakenGroup {
-  readonly batches: TakenBatch[] = [];
-  readonly transactions: TogetherOrNot[] = [];
-  readonly metadata: MetadataPut[] = [];
-  isFull = false;
-  #bytesLeft: number;
-
-  constructor(bytesMax: number) {
-    this.#bytesLeft = bytesMax;
-  }
-
-  hasRoom(bytes: number): boolean {
-    if (bytes > this.#bytesLeft) this.isFull = true;
-    return !this.isFull;
-  }
-
-  add(batch: TakenBatch): void {
-    this.batches.push(batch);
-    this.#bytesLeft -= batch.formingBytes;
-  }
 }
 
 export class FormingPartition {
@@ -89,16 +44,22 @@ export class FormingPartition {
   #forming: FormingBatch | undefined;
   #sizeHint = 512;
   #lastBytes = 0;
+  /** Of the record that was added last, or was there before; −1 where that one was refused. */
+  #lastOffset: number;
 
   constructor(id: string, partition: number, nextOffset: number, config: FormingConfig) {
     this.id = id;
     this.partition = partition;
     this.config = config;
     this.#nextOffset = nextOffset;
+    this.#lastOffset = nextOffset - 1;
   }
 
   get nextOffset(): number {
     return this.#nextOffset;
+  }
+  get lastOffset(): number {
+    return this.#lastOffset;
   }
   /** The oldest record that has not been handed over; `nextOffset` if there is none. */
   get firstOffset(): number {
@@ -132,7 +93,7 @@ export class FormingPartition {
     const before = forming.builder.size;
     const isFirst = forming.builder.recordCount === 0;
     forming.builder.append(record.key ?? null, record.value, record.headers, timestamp);
-    this.#nextOffset++;
+    this.#lastOffset = this.#nextOffset++;
     this.#lastBytes = forming.builder.size - before;
     return isFirst ? forming.builder.size : this.#lastBytes;
   }
@@ -161,6 +122,7 @@ export class FormingPartition {
     const baseOffset = this.#nextOffset;
     this.#full.push({ builder, baseOffset, transaction });
     this.#nextOffset += builder.recordCount;
+    this.#lastOffset = this.#nextOffset - 1;
     return baseOffset;
   }
 
@@ -169,7 +131,9 @@ export class FormingPartition {
     for (let head = this.#head; head !== undefined; head = this.#head) {
       const { transaction } = head;
       if (transaction !== undefined && !transaction.isReady) return;
-      if (!group.hasRoom(transaction?.bytes ?? head.builder.size)) return;
+      const bytes =
+        transaction === undefined ? head.builder.size : transaction.bytes + transaction.metadataBytes;
+      if (!group.hasRoom(bytes)) return;
       if (transaction !== undefined) transaction.takeInto(group);
       else group.add(this.#take(head));
     }
@@ -185,10 +149,16 @@ export class FormingPartition {
   /** Gives up all that it has, or only what belongs to a transaction. The offsets are not given again. */
   drop(only?: TogetherOrNot): TakenBatch[] {
     const goes = (batch: FormingBatch): boolean => only === undefined || batch.transaction === only;
+    this.forgetLast();
     const all = this.#forming === undefined ? this.#full : [...this.#full, this.#forming];
     this.#full = this.#full.filter((batch) => !goes(batch));
     if (this.#forming !== undefined && goes(this.#forming)) this.#forming = undefined;
     return all.filter(goes).map((batch) => this.#seal(batch));
+  }
+
+  /** What was handed over has been refused. */
+  forgetLast(): void {
+    this.#lastOffset = -1;
   }
 
   get #head(): FormingBatch | undefined {
@@ -214,6 +184,8 @@ export class FormingPartition {
     return {
       os,
       disk,
+      partition: this,
+      transaction,
       append: { partitionId: this.id, bytes, baseOffset, visibleAt },
       formingBytes,
       needs: visibleAt === "disk" || disk !== undefined ? "disk" : "os",

@@ -38,9 +38,11 @@ export type Member = object;
 
 export class Group {
   readonly name: string;
-  readonly #storage: LogStorage;
+  readonly storage: LogStorage;
   readonly #clock: Clock;
   readonly #topicId: string;
+  /** Throws if the topic was deleted. */
+  readonly #check: () => void;
   readonly #members: Member[] = [];
   readonly #owners = new Map<number, Member>();
   readonly #changes = new Watchers<void>();
@@ -49,8 +51,9 @@ export class Group {
   #loading: Promise<void> | undefined;
   #committed = new Map<number, Committed>();
 
-  constructor(storage: LogStorage, clock: Clock, topicId: string, name: string) {
-    this.#storage = storage;
+  constructor(storage: LogStorage, clock: Clock, topicId: string, name: string, check: () => void) {
+    this.#check = check;
+    this.storage = storage;
     this.#clock = clock;
     this.#topicId = topicId;
     this.name = name;
@@ -58,7 +61,7 @@ export class Group {
 
   /** Sees to it that the group is known by its offsets: `start` tells where it begins in a partition that is new to it. */
   async know(partitionCount: number, start: (partition: number) => Promise<number>): Promise<void> {
-    this.#loading ??= committedOffsets(this.#storage, this.#topicId).then((groups) => {
+    this.#loading ??= committedOffsets(this.storage, this.#topicId).then((groups) => {
       this.#committed = groups.get(this.name) ?? new Map();
     });
     await this.#loading;
@@ -83,8 +86,9 @@ export class Group {
   /** Settles when the offsets are on the disk. */
   async commit(offsets: ReadonlyMap<number, number>): Promise<void> {
     if (offsets.size === 0) return;
+    this.#check();
     const puts = this.puts(offsets);
-    await this.#storage.append({ batches: [], metadata: puts, durability: "disk", force: true }).durable;
+    await this.storage.append({ batches: [], metadata: puts, durability: "disk", force: true }).durable;
     this.adopt(offsets);
   }
 
@@ -101,8 +105,17 @@ export class Group {
       this.#committed.set(partition, { offset, at: this.#clock.now() });
   }
 
+  /** How many partitions it knows. */
+  get partitionCount(): number {
+    return this.#partitionCount;
+  }
+
   get hasMembers(): boolean {
     return this.#members.length > 0;
+  }
+
+  owns(member: Member, partition: number): boolean {
+    return this.#owners.get(partition) === member;
   }
 
   join(member: Member): void {
@@ -138,9 +151,9 @@ export class Group {
     return [...this.#owners].filter(([, owner]) => owner === member).map(([partition]) => partition);
   }
 
-  /** Settles when members or partitions have changed. */
-  change(signal: AbortSignal): Promise<void> {
-    return this.#changes.wait(undefined, signal);
+  /** Settles when members or partitions have changed, at once if they have since that generation. */
+  async change(since: number, signal: AbortSignal): Promise<void> {
+    if (since === this.#generation) await this.#changes.wait(undefined, signal);
   }
 
   #changed(): void {

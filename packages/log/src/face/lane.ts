@@ -1,9 +1,15 @@
 // One lane of processing: takes its records in batches and calls the handler for each key in turn, again after a
 // failure, until it gives up.
+import { checkInteger } from "../options.js";
 import type { LogRecord } from "../record/index.js";
 
 /** Deals with records of one key, in order; those without a key come one partition's together. */
-export type Handler = (key: Buffer | null, records: readonly LogRecord[]) => Promise<void> | void;
+export type Handler = (
+  key: Buffer | null,
+  records: readonly LogRecord[],
+  /** Says that processing is ending: whoever hears it may give up by throwing. */
+  signal: AbortSignal,
+) => Promise<void> | void;
 
 export interface RetryOptions {
   /** How often a handler that failed is called again. Default 5. */
@@ -17,6 +23,7 @@ export interface RetryOptions {
 /** What a lane works with. */
 export interface LaneWork {
   readonly handler: Handler;
+  readonly signal: AbortSignal;
   /** Puts away records that nobody can deal with. */
   readonly park: ((records: readonly LogRecord[], error: unknown) => Promise<void>) | undefined;
   /** Settles after so many milliseconds, or earlier when processing ends. */
@@ -36,7 +43,11 @@ export class Lane {
 
   constructor(batch: number, retry: RetryOptions, work: LaneWork) {
     this.#batch = batch;
-    this.#retry = { times: 5, backoffMs: 100, backoffMsMax: 10_000, ...retry };
+    const { times = 5, backoffMs = 100, backoffMsMax = 10_000 } = retry;
+    checkInteger("retry.times", times, 0);
+    checkInteger("retry.backoffMs", backoffMs, 0);
+    checkInteger("retry.backoffMsMax", backoffMsMax, 0);
+    this.#retry = { times, backoffMs, backoffMsMax };
     this.#work = work;
   }
 
@@ -67,9 +78,9 @@ export class Lane {
   }
 
   async #run(): Promise<void> {
-    // What is pushed in the same turn shares a batch.
-    await Promise.resolve();
     while (this.#queue.length > 0 && !this.#isStopped) {
+      // What is pushed in the same turn shares a batch, and handlers that never wait do not starve the others.
+      await new Promise(setImmediate);
       for (const records of byKey(this.#queue.splice(0, this.#batch))) {
         if (this.#isStopped) return;
         await this.#deal(records);
@@ -100,7 +111,7 @@ export class Lane {
     const key = records[0]?.key ?? null;
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.#work.handler(key, records);
+        return await this.#work.handler(key, records, this.#work.signal);
       } catch (error) {
         if (attempt >= times || this.#isStopped) throw error;
         await this.#work.sleep(Math.min(backoffMs * 2 ** attempt, backoffMsMax));

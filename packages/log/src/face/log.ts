@@ -121,6 +121,8 @@ export class Log {
       refuseReadOnly(this.#storage);
       topic.markDeleted();
       this.#topics.delete(name);
+      // What groups and producers have put already is known to the store by then, and goes too.
+      await this.#storage.append({ batches: [], durability: "disk", force: true }).durable;
       const ids = partitionNames(name, topic).map(({ id }) => id);
       const remembered = await Promise.all(
         [dedupePrefix, groupPrefix].map((prefix) => this.#storage.metadata.list(prefix(topic.topicId))),
@@ -143,16 +145,14 @@ export class Log {
     options: TransactionOptions = {},
   ): Promise<readonly AppendResult[]> {
     this.#refuseClosed();
-    if (!this.#storage.manifest.atomicGroups)
-      throw new LogError("UNSUPPORTED", `the driver "${this.#storage.manifest.name}" has no transactions`);
-    const transaction = new Transaction(this.#clock);
+    const transaction = new Transaction(this.#storage, this.#clock);
     try {
       await action(transaction);
     } catch (error) {
       transaction.abandon();
       throw error;
     }
-    return transaction.finish(this.#appender, this.#storage, options);
+    return transaction.finish(this.#appender, options);
   }
 
   /** Deletes all records of all topics; topics, offsets and groups stay. */

@@ -14,7 +14,7 @@ import {
 
 /** What an offset leads to: the record, or the next offset that exists (the end, if none does yet). */
 export type GetResult =
-  | { readonly record: LogRecord }
+  | { readonly record: LogRecord; readonly next?: undefined }
   | { readonly record?: undefined; readonly next: number };
 
 export class Partition {

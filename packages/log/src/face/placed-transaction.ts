@@ -3,7 +3,8 @@
 // never wait for each other.
 import type { BatchBuilder } from "../record/index.js";
 import type { Durability, MetadataPut } from "../storage/contracts.js";
-import type { FormingPartition, TakenGroup, TogetherOrNot } from "./forming.js";
+import type { FormingPartition } from "./forming.js";
+import type { TakenGroup, TogetherOrNot } from "./taken-group.js";
 
 export interface TransactionPart {
   readonly partition: FormingPartition;
@@ -12,6 +13,8 @@ export interface TransactionPart {
 
 export class PlacedTransaction implements TogetherOrNot {
   readonly bytes: number;
+  readonly metadataBytes: number;
+  readonly metadata: readonly MetadataPut[];
   /** What it has to survive, and the level at which readers see all of it at once. */
   readonly durability: Exclude<Durability, "memory">;
   /** Settles when it has reached its durability; rejects when none of it will be there. */
@@ -21,15 +24,16 @@ export class PlacedTransaction implements TogetherOrNot {
   resolve!: () => void;
   reject!: (error: unknown) => void;
   readonly #partitions: ReadonlySet<FormingPartition>;
-  readonly #metadata: readonly MetadataPut[];
 
   constructor(
     parts: readonly TransactionPart[],
     durability: Exclude<Durability, "memory">,
     bytes: number,
+    metadataBytes: number,
     metadata: (baseOffsets: readonly number[]) => readonly MetadataPut[],
   ) {
     this.bytes = bytes;
+    this.metadataBytes = metadataBytes;
     this.durability = durability;
     this.done = new Promise((resolve, reject) => {
       this.resolve = resolve;
@@ -37,7 +41,7 @@ export class PlacedTransaction implements TogetherOrNot {
     });
     this.#partitions = new Set(parts.map(({ partition }) => partition));
     this.baseOffsets = parts.map(({ partition, builder }) => partition.place(builder, this));
-    this.#metadata = metadata(this.baseOffsets);
+    this.metadata = metadata(this.baseOffsets);
   }
 
   get isReady(): boolean {
@@ -47,8 +51,7 @@ export class PlacedTransaction implements TogetherOrNot {
 
   takeInto(group: TakenGroup): void {
     for (const partition of this.#partitions) partition.takeTransaction(this, group);
-    group.metadata.push(...this.#metadata);
-    group.transactions.push(this);
+    group.addMetadata(this.metadataBytes);
   }
 
   /** None of it will be there. Answers the bytes that it took while it waited. */

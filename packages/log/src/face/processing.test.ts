@@ -164,11 +164,59 @@ for (const driver of driverNames) {
     assert.ok((group?.records ?? 0) >= 400 - finished);
   });
 
+  test(`${driver}: closing the consumer waits for the handlers that run, tells them, and keeps what is finished`, async (t) => {
+    const log = await openTestLog(t, driver);
+    const topic = await log.topic("a");
+    await appendKeyed(topic, 4, 20);
+    let running = 0;
+    let begun = 0;
+    let told = 0;
+    const consumer = topic.consumer("g");
+    const processing = consumer.process({ lanes: 4, batch: 1 }, async (_key, _records, signal) => {
+      running++;
+      begun++;
+      for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+      if (signal.aborted) told++;
+      running--;
+    });
+    while (begun < 20) await new Promise(setImmediate);
+    await Promise.all([consumer.close(), consumer.close()]);
+    assert.equal(running, 0);
+    const before = begun;
+    await processing;
+    assert.equal(begun, before);
+    assert.ok(told > 0);
+    const other = topic.consumer("g", { follow: false });
+    let again = 0;
+    await other.process({}, (_key, records) => {
+      again += records.length;
+    });
+    assert.ok(again >= 80 - begun && again <= 80 - begun + 4 * 4, `${again} again after ${begun}`);
+  });
+
+  test(`${driver}: what was finished last is committed though nothing comes after it`, async (t) => {
+    const topic = await (await openTestLog(t, driver)).topic("a");
+    await appendKeyed(topic, 5, 4);
+    const consumer = topic.consumer("g");
+    let handled = 0;
+    const processing = consumer.process({ lanes: 5, batch: 1 }, () => {
+      handled++;
+    });
+    while (handled < 20) await new Promise(setImmediate);
+    while ((await topic.groups())[0]?.records !== 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await consumer.close();
+    await processing;
+  });
+
   test(`${driver}: bad options are refused`, async (t) => {
     const topic = await (await openTestLog(t, driver)).topic("a");
-    const consumer = topic.consumer("g");
-    assert.throws(() => void consumer.process({ lanes: 0 }, () => undefined), withCode("INVALID_ARGUMENT"));
-    assert.throws(() => void consumer.process({ batch: 1.5 }, () => undefined), withCode("INVALID_ARGUMENT"));
-    await consumer.close();
+    await assert.rejects(
+      topic.consumer("g").process({ lanes: 0 }, () => undefined),
+      withCode("INVALID_ARGUMENT"),
+    );
+    await assert.rejects(
+      topic.consumer("g").process({ batch: 1.5 }, () => undefined),
+      withCode("INVALID_ARGUMENT"),
+    );
   });
 }

@@ -2,7 +2,7 @@
 // finished: a crash replays and never skips.
 import { LogError } from "../errors.js";
 import { checkInteger } from "../options.js";
-import { type LogRecord, partitionForKey } from "../record/index.js";
+import { type LogRecord, murmur2 } from "../record/index.js";
 import { type DeadLetterTopic, park } from "./dead-letter.js";
 import { type Handler, Lane, type LaneWork, type RetryOptions } from "./lane.js";
 import { ProgressMap } from "./progress-map.js";
@@ -24,11 +24,14 @@ export interface ProcessOptions {
 /** What processing needs of its consumer. */
 export interface ProcessSource {
   readonly topic: string;
+  /** Says when nothing more shall begin. */
+  readonly signal: AbortSignal;
   next(): Promise<LogRecord | undefined>;
   commit(offsets: ReadonlyMap<number, number>): Promise<void>;
   /** Settles after so many milliseconds, or when the consumer is closed. */
   sleep(ms: number): Promise<void>;
-  close(): Promise<void>;
+  /** {@link next} gives out no more records. */
+  interrupt(): void;
 }
 
 const lanesDefault = 8;
@@ -54,6 +57,8 @@ export class Processing {
   #failure: LogError | undefined;
   #roomWanted: (() => void) | undefined;
   #committing: Promise<void> | undefined;
+  #mayCommit = false;
+  #settled: Promise<void> | undefined;
 
   constructor(options: ProcessOptions, handler: Handler, source: ProcessSource) {
     this.#source = source;
@@ -66,6 +71,7 @@ export class Processing {
         deadLetter === undefined
           ? undefined
           : (records, error) => park(deadLetter, source.topic, records, error),
+      signal: source.signal,
       sleep: (ms) => source.sleep(ms),
       finished: (records) => this.#finished(records),
       failed: (error, records) => this.#failed(error, records),
@@ -76,22 +82,34 @@ export class Processing {
 
   async run(): Promise<void> {
     try {
-      for (;;) {
+      while (this.#failure === undefined) {
         const record = await this.#source.next();
-        if (record === undefined || this.#failure !== undefined) break;
+        if (record === undefined) break;
         this.#progress.begin(record);
         this.#laneOf(record).push(record);
         if (this.#progress.count >= this.#aheadMax) await this.#room();
-        if (this.#failure !== undefined) break;
       }
-      await Promise.all(this.#lanes.map((lane) => lane.idle()));
+      // The end of the topic, or a lane that has stopped: the others finish what they have.
+      if (this.#settled === undefined) await Promise.all(this.#lanes.map((lane) => lane.idle()));
     } finally {
-      await Promise.all(this.#lanes.map((lane) => lane.stop()));
-      await this.#committing;
-      await this.#source.commit(this.#progress.finished());
-      await this.#source.close();
+      await this.settle();
     }
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Begins nothing more, waits for the handlers that run, commits what is finished. */
+  settle(): Promise<void> {
+    this.#settled ??= this.#settle();
+    return this.#settled;
+  }
+
+  async #settle(): Promise<void> {
+    this.#wake();
+    await Promise.all(this.#lanes.map((lane) => lane.stop()));
+    await this.#committing;
+    // Where commits fail, the failure is told by whoever processes.
+    if (this.#failure === undefined || this.#failure.code === "HANDLER_FAILED")
+      await this.#source.commit(this.#progress.finished());
   }
 
   /** Settles when nothing of these partitions is under way any more. Their progress is committed then. */
@@ -102,8 +120,9 @@ export class Processing {
   }
 
   #laneOf({ key, partition }: LogRecord): Lane {
-    const index = key === null ? partition % this.#lanes.length : partitionForKey(key, this.#lanes.length);
-    return this.#lanes[index] as Lane;
+    if (key === null) return this.#lanes[partition % this.#lanes.length] as Lane;
+    // Not the bits that chose the partition, or the keys of a few partitions would share a few lanes.
+    return this.#lanes[(murmur2(key) >>> 15) % this.#lanes.length] as Lane;
   }
 
   async #room(): Promise<void> {
@@ -115,13 +134,22 @@ export class Processing {
   #finished(records: readonly LogRecord[]): void {
     for (const record of records) this.#progress.finish(record);
     if (this.#progress.count * 2 < this.#aheadMax) this.#wake();
-    // One commit at a time, and the next takes all that was finished meanwhile.
-    this.#committing ??= this.#source
-      .commit(this.#progress.finished())
-      .catch((error: unknown) => this.#stop(error))
-      .finally(() => {
-        this.#committing = undefined;
-      });
+    this.#mayCommit = true;
+    this.#committing ??= this.#commitAll().finally(() => {
+      this.#committing = undefined;
+    });
+  }
+
+  /** One commit at a time, and the next takes all that was finished meanwhile. */
+  async #commitAll(): Promise<void> {
+    try {
+      while (this.#mayCommit) {
+        this.#mayCommit = false;
+        await this.#source.commit(this.#progress.finished());
+      }
+    } catch (error) {
+      this.#stop(error);
+    }
   }
 
   #failed(error: unknown, [record]: readonly LogRecord[]): void {
@@ -135,7 +163,7 @@ export class Processing {
     this.#failure ??= error as LogError;
     this.#wake();
     // Whoever waits for another record need not.
-    this.#source.close().catch(() => undefined);
+    this.#source.interrupt();
   }
 
   #wake(): void {

@@ -154,7 +154,8 @@ export class BatchReader {
     }
     const first = batches[0] as RecordBatch;
     if (first.baseOffset > this.#next) this.#skipTo(first.baseOffset);
-    this.#next = (batches.at(-1) as RecordBatch).nextOffset;
+    // Not beyond what was asked for: whoever goes on from here must not miss what came meanwhile.
+    this.#next = Math.min((batches.at(-1) as RecordBatch).nextOffset, this.#until);
     const beyond = batches.findIndex((batch) => batch.baseOffset >= this.#until);
     this.#batches = beyond < 0 ? batches : batches.slice(0, beyond);
     this.#index = 0;

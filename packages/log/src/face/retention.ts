@@ -139,7 +139,7 @@ export class Retention {
     if (before === highWatermark) return { ...result, kept: "nothing is left" };
     if (groups === undefined) return { ...result, kept: withinLimits(config) };
     if (last === undefined) return { ...result, kept: "no group has consumed anything yet" };
-    const kept = `the group "${last.group}" has dealt with all before ${last.committed} only`;
+    const kept = `the group "${last.group}" wants the records from ${last.committed} on`;
     return { ...result, kept, heldBy: last };
   }
 

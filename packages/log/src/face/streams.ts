@@ -7,7 +7,41 @@ import type { RecordInput } from "./forming.js";
 // So many records may be on their way before the stream holds its source back.
 const pendingMax = 1024;
 
-export function readableOf(records: AsyncGenerator<LogRecord, void, void>): ReadableStream<LogRecord> {
+/** An iterator that can be left while it waits: a generator alone would queue `return` behind the wait. */
+export class Closable<T> implements AsyncIterableIterator<T, undefined> {
+  readonly #end = new AbortController();
+  readonly #items: AsyncGenerator<T, void, void>;
+
+  constructor(
+    start: (signal: AbortSignal) => AsyncGenerator<T, void, void>,
+    signal: AbortSignal | undefined,
+  ) {
+    const signals = signal === undefined ? [this.#end.signal] : [signal, this.#end.signal];
+    this.#items = start(AbortSignal.any(signals));
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<T, undefined>> {
+    try {
+      const { done, value } = await this.#items.next();
+      return done === true ? { done, value: undefined } : { done: false, value };
+    } catch (error) {
+      if (this.#end.signal.aborted) return { done: true, value: undefined };
+      throw error;
+    }
+  }
+
+  async return(): Promise<IteratorResult<T, undefined>> {
+    this.#end.abort();
+    await this.#items.return().catch(() => undefined);
+    return { done: true, value: undefined };
+  }
+}
+
+export function readableOf(records: AsyncIterableIterator<LogRecord, undefined>): ReadableStream<LogRecord> {
   return new ReadableStream<LogRecord>({
     async pull(controller) {
       const { value } = await records.next();
@@ -15,7 +49,7 @@ export function readableOf(records: AsyncGenerator<LogRecord, void, void>): Read
       else controller.enqueue(value);
     },
     async cancel() {
-      await records.return();
+      await records.return?.();
     },
   });
 }

@@ -2,7 +2,8 @@
 import type { Clock } from "../clock.js";
 import { LogError } from "../errors.js";
 import type { LogStorage } from "../storage/contracts.js";
-import { Consumer, type ConsumerOptions } from "./consumer.js";
+import { Consumer } from "./consumer.js";
+import type { ConsumerOptions } from "./consumer-options.js";
 import { type Committed, committedOffsets, Group, groupPrefix } from "./group.js";
 import { type GroupLag, lagOf } from "./lag.js";
 import type { ReadSource } from "./reading.js";
@@ -22,8 +23,10 @@ export interface GroupsHost {
   readonly sources: readonly ReadSource[];
   /** Consumers that are open, over all topics: the log closes them. */
   readonly consumers: Set<Consumer>;
-  /** Settles when partitions were added. */
-  growth(signal: AbortSignal): Promise<void>;
+  /** Settles when there are more partitions than that. */
+  growth(known: number, signal: AbortSignal): Promise<void>;
+  /** Throws if the topic was deleted. */
+  check(): void;
   /** A group has made progress. */
   committed(): void;
 }
@@ -40,10 +43,10 @@ export class TopicGroups {
 
   consumer(name: string, options: ConsumerOptions): Consumer {
     checkName(name);
-    const { storage, clock, topic, topicId, sources, consumers, growth, committed } = this.#host;
-    const group = this.#groups.get(name) ?? new Group(storage, clock, topicId, name);
+    const { storage, clock, topic, topicId, sources, consumers, growth, check, committed } = this.#host;
+    const group = this.#groups.get(name) ?? new Group(storage, clock, topicId, name, check);
     this.#groups.set(name, group);
-    const consumer = new Consumer(
+    const consumer: Consumer = new Consumer(
       {
         topic,
         group,
@@ -53,7 +56,8 @@ export class TopicGroups {
         sleep: (ms, signal) => sleep(clock, ms, signal),
         growth,
         committed,
-        closed: (closed) => consumers.delete(closed),
+        offsets: async () => (await committedOffsets(storage, topicId)).get(name),
+        closed: () => consumers.delete(consumer),
       },
       options,
     );
@@ -100,6 +104,7 @@ function checkName(name: unknown): void {
   throw new LogError("INVALID_ARGUMENT", `a group's name is a string of 1 to ${nameMax} characters`);
 }
 
+/** Ends early when the signal says so. */
 async function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   await new Promise<void>((resolve) => {

@@ -1,20 +1,24 @@
 // A topic as users see it: append, read, describe, change. Made by the log, which keeps one per name.
+import { setMaxListeners } from "node:events";
 import type { ReadableStream, WritableStream } from "node:stream/web";
 import type { Clock } from "../clock.js";
 import { LogError } from "../errors.js";
 import { checkInteger, type TopicConfig } from "../options.js";
 import { type Bytes, batchHeaderBytes, type LogRecord, partitionForKey } from "../record/index.js";
-import type { Durability, LogStorage, PartitionDescription, PartitionName } from "../storage/contracts.js";
+import type { LogStorage, PartitionDescription, PartitionName } from "../storage/contracts.js";
 import { Watchers } from "../watchers.js";
-import type { Appender, AppendOptions, AppendTarget } from "./appender.js";
-import type { Consumer, ConsumerOptions } from "./consumer.js";
+import { optionsRefusal, recordRefusal } from "./append-checks.js";
+import type { AppendOptions } from "./append-options.js";
+import type { Appender, AppendTarget } from "./appender.js";
+import type { Consumer } from "./consumer.js";
+import type { ConsumerOptions } from "./consumer-options.js";
 import { Deduplication } from "./deduplication.js";
 import { type FormingConfig, FormingPartition, type RecordInput } from "./forming.js";
 import { Partition } from "./partition.js";
 import { BatchReader, type ReadOptions, type ReadSource } from "./reading.js";
 import { type AppendResult, type Receipt, refusedReceipt } from "./receipt.js";
 import { type Retention, type RetentionResult, refuseReadOnly } from "./retention.js";
-import { readableOf, writableOf } from "./streams.js";
+import { Closable, readableOf, writableOf } from "./streams.js";
 import { type GroupDescription, TopicGroups } from "./topic-groups.js";
 import { Transaction, type TransactionOptions } from "./transaction.js";
 
@@ -36,15 +40,6 @@ export interface TopicDescription {
   readonly partitions: readonly (PartitionDescription & { readonly partition: number })[];
 }
 
-const durabilities: ReadonlySet<unknown> = new Set(["memory", "os", "disk"] satisfies Durability[]);
-const appendOptionNames: ReadonlySet<string> = new Set([
-  "durability",
-  "wait",
-  "signal",
-  "offset",
-  "dedupeId",
-  "producer",
-] satisfies (keyof AppendOptions)[]);
 const keyScratch = Buffer.allocUnsafeSlow(1024);
 
 export class Topic implements AppendTarget {
@@ -76,13 +71,22 @@ export class Topic implements AppendTarget {
       topicId,
       sources: this.#sources,
       consumers: host.consumers,
-      growth: (signal) => this.#growth.wait(this.#sources.length, signal),
+      growth: async (known, signal) => {
+        if (this.#sources.length <= known) await this.#growth.wait(known, signal);
+      },
+      check: () => {
+        if (this.#isDeleted) throw deletedError(name);
+      },
       committed: () => host.retention.committed(this),
     });
     this.#deduplication = new Deduplication(host.storage, host.appender, host.clock, topicId);
     this.#formingConfig = this.#formingConfigOf(config);
   }
 
+  /** @internal */
+  get storage(): LogStorage {
+    return this.#host.storage;
+  }
   /** The topic's settings as they are now. */
   get config(): TopicConfig {
     return this.#config;
@@ -111,9 +115,9 @@ export class Topic implements AppendTarget {
     records: Iterable<RecordInput>,
     options: TransactionOptions = {},
   ): Promise<readonly AppendResult[]> {
-    const transaction = new Transaction(this.#host.clock);
+    const transaction = new Transaction(this.storage, this.#host.clock);
     for (const record of records) transaction.append(this, record);
-    return transaction.finish(this.#host.appender, this.#host.storage, options);
+    return transaction.finish(this.#host.appender, options);
   }
 
   /** One partition, by its number. PARTITION_NOT_FOUND if there is none. */
@@ -125,7 +129,11 @@ export class Topic implements AppendTarget {
    * Records of all partitions: in order within each, one partition's run after the other's. An offset in `from` or
    * `until` counts for each partition.
    */
-  async *read(options: ReadOptions = {}): AsyncGenerator<LogRecord, void, void> {
+  read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord, undefined> {
+    return new Closable((signal) => this.#read({ ...options, signal }), options.signal);
+  }
+
+  async *#read(options: ReadOptions): AsyncGenerator<LogRecord, void, void> {
     const { follow = false, signal, from, until } = options;
     const readers: BatchReader[] = [];
     const initialCount = this.#sources.length;
@@ -293,45 +301,8 @@ export class Topic implements AppendTarget {
     if (this.#host.storage.manifest.readOnly) {
       return new LogError("READ_ONLY", "the log was opened read-only: open it without readOnly to append");
     }
-    if (typeof record !== "object" || record === null) return invalid("a record is an object with a value");
-    const { key, value, timestamp, partition, headers } = record;
-    if (!isBytes(value)) return invalid("a record's value must be a Uint8Array, a string or null");
-    if (key !== undefined && !isBytes(key))
-      return invalid("a record's key must be a Uint8Array, a string or null");
-    if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && timestamp >= 0)) {
-      return invalid(`${timestamp} is not a timestamp: give milliseconds since 1970`);
-    }
-    if (partition !== undefined && this.#forming[partition] === undefined) {
-      const message = `the topic "${this.name}" has partitions 0 to ${this.#forming.length - 1}, not ${partition}`;
-      return new LogError("PARTITION_NOT_FOUND", message, { details: { topic: this.name, partition } });
-    }
-    if (headers !== undefined && !isHeaders(headers)) {
-      return invalid("headers are a plain object whose values are a Uint8Array, a string or null");
-    }
-    for (const name in options) {
-      if (!appendOptionNames.has(name))
-        return invalid(`unknown option "${name}"; known are ${[...appendOptionNames].join(", ")}`);
-    }
-    if (options.durability !== undefined && !durabilities.has(options.durability)) {
-      return invalid(`"${options.durability}" is not a durability: disk, os or memory`);
-    }
-    return this.#placeRefusal(record, options);
-  }
-
-  #placeRefusal(
-    { partition }: RecordInput,
-    { offset, dedupeId, producer }: AppendOptions,
-  ): LogError | undefined {
-    if (dedupeId !== undefined && (typeof dedupeId !== "string" || dedupeId === ""))
-      return invalid("a dedupeId is a string that is not empty");
-    if (producer !== undefined && (typeof producer !== "string" || dedupeId === undefined))
-      return invalid("a producer is a string, and goes with a dedupeId");
-    if (offset === undefined) return undefined;
-    if (!Number.isSafeInteger(offset) || offset < 0) return invalid(`${offset} is not an offset`);
-    if (dedupeId !== undefined) return invalid("give an offset or a dedupeId, not both");
-    if (partition === undefined && this.#forming.length > 1)
-      return invalid("an append at an offset needs a partition, since the topic has several");
-    return undefined;
+    const partitions = this.#forming.length;
+    return recordRefusal(record, this.name, partitions) ?? optionsRefusal(options, record, partitions);
   }
 
   /** What is acknowledged must be visible; that of a memory topic may still be forming. */
@@ -346,12 +317,15 @@ export class Topic implements AppendTarget {
   }
 
   async #watchAny(readers: readonly BatchReader[], signal: AbortSignal | undefined): Promise<void> {
+    const known = readers.length;
+    if (this.#sources.length > known) return;
     const done = new AbortController();
     const either = signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]);
+    setMaxListeners(0, either);
     const watches = this.#sources.map((source, index) =>
       source.storage.watch(source.id, (readers[index] as BatchReader).position, either),
     );
-    watches.push(this.#growth.wait(this.#sources.length, either));
+    watches.push(this.#growth.wait(known, either));
     for (const watch of watches) watch.catch(() => undefined);
     try {
       await Promise.race(watches);
@@ -372,22 +346,8 @@ function deletedError(name: string): LogError {
   return new LogError("TOPIC_NOT_FOUND", `the topic "${name}" was deleted`, { details: { topic: name } });
 }
 
-function isBytes(value: unknown): value is Bytes | null {
-  return value === null || typeof value === "string" || value instanceof Uint8Array;
-}
-
-function isHeaders(headers: unknown): boolean {
-  if (typeof headers !== "object" || headers === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(headers);
-  return (prototype === Object.prototype || prototype === null) && Object.values(headers).every(isBytes);
-}
-
 function keyBytes(key: Bytes): Uint8Array {
   if (typeof key !== "string") return key;
   if (key.length * 3 > keyScratch.length) return Buffer.from(key);
   return keyScratch.subarray(0, keyScratch.write(key));
-}
-
-function invalid(message: string): LogError {
-  return new LogError("INVALID_ARGUMENT", message);
 }

@@ -1,7 +1,16 @@
 // Several appends as one, through the public API.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { collect, driverNames, openAt, openTestLog, temporaryDirectory, withCode } from "../test-support.js";
+import { LogError } from "../errors.js";
+import {
+  collect,
+  driverNames,
+  hookedFileSystem,
+  openAt,
+  openTestLog,
+  temporaryDirectory,
+  withCode,
+} from "../test-support.js";
 import type { Topic } from "./topic.js";
 
 async function values(topic: Topic): Promise<string[]> {
@@ -155,6 +164,54 @@ for (const driver of driverNames) {
     assert.equal((await topic.partition(0).describe()).highWatermark, 78);
   });
 }
+
+test("a transaction is over one log, and a refused one harms nobody", async (t) => {
+  const [one, other] = [await openTestLog(t, "file"), await openTestLog(t, "file")];
+  const [a, b] = [await one.topic("a"), await other.topic("b")];
+  await assert.rejects(
+    one.transaction((tx) => {
+      tx.append(a, { value: "x" });
+      tx.append(b, { value: "x" });
+    }),
+    withCode("INVALID_ARGUMENT"),
+  );
+  await assert.rejects(
+    one.transaction((tx) => tx.append(a, { value: "x" }), { durability: "Disk" as "disk" }),
+    withCode("INVALID_ARGUMENT"),
+  );
+  assert.equal((await a.append({ value: "x" })).offset, 0);
+  assert.equal((await b.append({ value: "x" })).offset, 0);
+});
+
+test("a topic deleted while a transaction waits for room takes all of it along", async (t) => {
+  let isFull = false;
+  const fileSystem = hookedFileSystem((operation, path) => {
+    if (isFull && operation === "write" && path.includes("/topics/")) throw new LogError("DISK_FULL", "full");
+  });
+  const log = await openAt(t, temporaryDirectory(t), { fileSystem, tailBytesMax: 256 * 1024 });
+  const [a, b, c] = [await log.topic("a"), await log.topic("b"), await log.topic("c")];
+  isFull = true;
+  const waiting: Promise<unknown>[] = [];
+  const value = "x".repeat(20_000);
+  for (let n = 0; n < 20; n++) waiting.push(c.append({ value }));
+  await Promise.race([waiting[0], new Promise((resolve) => setTimeout(resolve, 50))]);
+  const transaction = log.transaction((tx) => {
+    tx.append(a, { value: "x" });
+    tx.append(b, { value: "x" });
+  });
+  const outcome = transaction.then(
+    () => "committed",
+    (error: LogError) => error.code,
+  );
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+  await log.deleteTopic("b");
+  isFull = false;
+  await Promise.all(waiting);
+  const isThere = (await outcome) === "committed";
+  assert.deepEqual(await values(a), isThere ? ["x"] : []);
+  await a.append({ value: "later" });
+  assert.equal((await values(a)).at(-1), "later");
+});
 
 test("a topic deleted under a transaction that forms takes all of it along", async (t) => {
   const log = await openTestLog(t, "file");

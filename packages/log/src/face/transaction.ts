@@ -4,13 +4,17 @@ import type { Clock } from "../clock.js";
 import { LogError } from "../errors.js";
 import { BatchBuilder, recordSizeMax } from "../record/index.js";
 import type { Durability, LogStorage, MetadataPut } from "../storage/contracts.js";
-import { type Appender, type AppendOptions, type AppendTarget, tooLarge } from "./appender.js";
+import { checkTransactionOptions } from "./append-checks.js";
+import type { AppendOptions } from "./append-options.js";
+import { type Appender, type AppendTarget, tooLarge } from "./appender.js";
 import type { FormingPartition, RecordInput } from "./forming.js";
 import { PlacedTransaction, type TransactionPart } from "./placed-transaction.js";
 import type { AppendResult } from "./receipt.js";
 
 /** A topic, as far as a transaction is concerned. */
 export interface TransactionTarget extends AppendTarget {
+  /** @internal */
+  readonly storage: LogStorage;
   /** Checks the record; throws if the topic cannot take it. */
   accept(record: RecordInput): void;
   /** Throws if the log was closed or the topic deleted. */
@@ -19,6 +23,7 @@ export interface TransactionTarget extends AppendTarget {
 
 /** What a consumer adds: its progress, and what to do once that counts. */
 export interface Progress {
+  readonly storage: LogStorage;
   readonly puts: readonly MetadataPut[];
   committed(): void;
 }
@@ -37,9 +42,23 @@ interface Entry {
   readonly bytes: number;
 }
 
+/** What shall be put with a transaction once its offsets are known. */
+export interface More {
+  /** How many bytes that takes at most. */
+  readonly bytes: number;
+  puts(baseOffsets: readonly number[]): readonly MetadataPut[];
+}
+
 const firstBytes = 512;
+const putOverhead = 64;
+
+/** What metadata takes in the journal, at most. */
+function putBytes(puts: readonly MetadataPut[]): number {
+  return puts.reduce((sum, { key, value = "" }) => sum + (key.length + value.length) * 3 + putOverhead, 0);
+}
 
 export class Transaction {
+  readonly #storage: LogStorage;
   readonly #clock: Clock;
   readonly #targets = new Set<TransactionTarget>();
   readonly #parts: TransactionPart[] = [];
@@ -51,7 +70,10 @@ export class Transaction {
   #isOver = false;
 
   /** Use {@link Log.transaction}. */
-  constructor(clock: Clock) {
+  constructor(storage: LogStorage, clock: Clock) {
+    const { atomicGroups, name } = storage.manifest;
+    if (!atomicGroups) throw new LogError("UNSUPPORTED", `the driver "${name}" has no transactions`);
+    this.#storage = storage;
     this.#clock = clock;
   }
 
@@ -62,6 +84,7 @@ export class Transaction {
    */
   append(topic: TransactionTarget, record: RecordInput): void {
     this.#refuseOver();
+    this.#refuseForeign(topic);
     topic.accept(record);
     const size = recordSizeMax(record.key ?? null, record.value, record.headers);
     const excess = tooLarge(size, topic);
@@ -80,7 +103,9 @@ export class Transaction {
   /** Adds the progress of a consumer: of all that it has given out, or up to and including a record. */
   commit<T>(consumer: ProgressSource<T>, upTo?: T): void {
     this.#refuseOver();
-    this.#progress.push(upTo === undefined ? consumer.progress() : consumer.progress(upTo));
+    const progress = upTo === undefined ? consumer.progress() : consumer.progress(upTo);
+    this.#refuseForeign(progress);
+    this.#progress.push(progress);
   }
 
   /** @internal The partition of each record, in turn. */
@@ -96,22 +121,23 @@ export class Transaction {
   /** @internal Settles when all of it has reached its durability, with a result for each append in turn. */
   async finish(
     appender: Appender,
-    storage: LogStorage,
     options: TransactionOptions,
-    more: (baseOffsets: readonly number[]) => readonly MetadataPut[] = () => [],
+    more: More = { bytes: 0, puts: () => [] },
   ): Promise<AppendResult[]> {
     this.#refuseOver();
     this.#isOver = true;
+    checkTransactionOptions(options);
     const puts = this.#progress.flatMap((progress) => progress.puts);
     let baseOffsets: readonly number[] = [];
     const durability = this.#durability(options);
     if (this.#parts.length > 0) {
-      const metadata = (offsets: readonly number[]): MetadataPut[] => [...puts, ...more(offsets)];
-      const placed = await appender.transact(this.#unplaced(durability, metadata), options);
+      const metadata = (offsets: readonly number[]): MetadataPut[] => [...puts, ...more.puts(offsets)];
+      const metadataBytes = more.bytes + putBytes(puts);
+      const placed = await appender.transact(this.#unplaced(durability, metadataBytes, metadata), options);
       await placed.done;
       ({ baseOffsets } = placed);
     } else if (puts.length > 0) {
-      await storage.append({ batches: [], metadata: puts, durability: "disk" }).durable;
+      await this.#storage.append({ batches: [], metadata: puts, durability: "disk" }).durable;
     }
     for (const progress of this.#progress) progress.committed();
     return this.#entries.map(({ part, index, bytes }) => ({
@@ -124,25 +150,26 @@ export class Transaction {
 
   #unplaced(
     durability: Exclude<Durability, "memory">,
+    metadataBytes: number,
     metadata: (baseOffsets: readonly number[]) => readonly MetadataPut[],
   ): Parameters<Appender["transact"]>[0] {
     const parts = this.#parts;
     const bytes = parts.reduce((sum, { builder }) => sum + builder.size, 0);
     return {
       bytes,
+      metadataBytes,
       partitions: parts.map(({ partition }) => partition),
       concerns: (target) => this.#targets.has(target as TransactionTarget),
       place: () => {
         for (const target of this.#targets) target.check();
-        return new PlacedTransaction(parts, durability, bytes, metadata);
+        return new PlacedTransaction(parts, durability, bytes, metadataBytes, metadata);
       },
     };
   }
 
-  /** The strongest of its topics', unless the caller chose. */
+  /** The strongest of its topics' and of what the caller chose: all of it becomes visible at once. */
   #durability({ durability }: TransactionOptions): Exclude<Durability, "memory"> {
-    if (durability === undefined) return this.#level;
-    return durability === "memory" ? "os" : durability;
+    return durability === "disk" ? "disk" : this.#level;
   }
 
   #partFor(partition: FormingPartition, size: number): number {
@@ -156,6 +183,11 @@ export class Transaction {
     const part = this.#parts.push({ partition, builder: new BatchBuilder(Math.max(firstBytes, size)) }) - 1;
     this.#open.set(partition, part);
     return part;
+  }
+
+  #refuseForeign({ storage }: { readonly storage: LogStorage }): void {
+    if (storage === this.#storage) return;
+    throw new LogError("INVALID_ARGUMENT", "a transaction is over topics and consumers of one log");
   }
 
   #refuseOver(): void {

@@ -70,7 +70,11 @@ export class WaitingLine<T> {
       if (!hasRoom(waiting.size)) break;
       count++;
       this.#leave(waiting);
-      waiting.admit();
+      try {
+        waiting.admit();
+      } catch (error) {
+        waiting.refuse(error);
+      }
     }
     if (count > 0) this.#waiting = this.#waiting.slice(count);
     return count;

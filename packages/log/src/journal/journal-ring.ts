@@ -65,6 +65,9 @@ export class JournalRing {
   get liveBytes(): number {
     return sumBytes(this.#live);
   }
+  get liveCount(): number {
+    return this.#live.length;
+  }
   get bytesMax(): number {
     return this.#options.bytesMax;
   }

@@ -130,14 +130,27 @@ export class Journal {
     for (const piece of pieces) bytes += piece.length;
     const submission = new Submission(pieces, bytes, sync, force);
     if (this.#failure !== undefined) submission.fail(this.#failure);
-    else if (blockSpan(bytes) > this.#options.fileBytes && !this.ring.isRecovering) {
-      const message = `${bytes} bytes do not fit into one journal file of ${this.#options.fileBytes}: raise journalFileBytes`;
-      submission.fail(new LogError("INVALID_ARGUMENT", message));
-    } else {
-      this.#queue.push(submission);
-      this.#kick();
+    else {
+      const refusal = this.#tooLarge(bytes);
+      if (refusal !== undefined) submission.fail(refusal);
+      else {
+        this.#queue.push(submission);
+        this.#kick();
+      }
     }
     return submission;
+  }
+
+  /** @throws LogError INVALID_ARGUMENT if a payload of so many bytes cannot be appended. */
+  checkFits(bytes: number): void {
+    const refusal = this.#tooLarge(bytes);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  #tooLarge(bytes: number): LogError | undefined {
+    if (blockSpan(bytes) <= this.#options.fileBytes || this.ring.isRecovering) return undefined;
+    const message = `${bytes} bytes do not fit into one journal file of ${this.#options.fileBytes}: raise journalFileBytes`;
+    return new LogError("INVALID_ARGUMENT", message);
   }
 
   /** Ends what was queued, then closes the files. */

@@ -3,5 +3,5 @@ export { BatchBuilder, type Bytes, type HeadersInput, recordSizeMax } from "./ba
 export { batchField, batchHeaderBytes, readInt64, writeInt64 } from "./batch-format.js";
 export { type Compression, requireCompression } from "./compression.js";
 export { crc32c } from "./crc32c.js";
-export { partitionForKey } from "./murmur2.js";
+export { murmur2, partitionForKey } from "./murmur2.js";
 export { batchLengthAt, type Header, LogRecord, placeBatch, RecordBatch } from "./record-batch.js";

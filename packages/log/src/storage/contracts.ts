@@ -152,7 +152,10 @@ export interface LogStorage {
   ): Promise<void>;
   /** With all their data, and the metadata likewise. No error for what does not exist. */
   deletePartitions(ids: readonly string[], metadata?: readonly MetadataPut[]): Promise<void>;
-  /** OFFSET_OUT_OF_RANGE if a batch begins before its partition's end, PARTITION_NOT_FOUND; then nothing is appended. */
+  /**
+   * OFFSET_OUT_OF_RANGE if a batch begins before its partition's end, PARTITION_NOT_FOUND with the `partitionId` in its
+   * details, also if that one is deleted while the group waits for room; then nothing is appended.
+   */
   append(group: AppendGroup): AppendOutcome;
   /** About `bytesMax` bytes, at least one batch. An offset in a gap reads from the next batch. */
   read(id: string, from: number, bytesMax: number): Promise<ReadResult>;

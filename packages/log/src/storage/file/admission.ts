@@ -19,9 +19,9 @@ export class Admission {
     this.#requestCheckpoint = requestCheckpoint;
   }
 
-  /** Undefined: `bytes` may be appended now. Otherwise when they may; rejects when the journal has failed. */
+  /** Undefined: `bytes` of records may be appended now, as what holds none always may. Otherwise when they may; rejects when the journal has failed. */
   enter(bytes: number): Promise<void> | undefined {
-    if (this.#last === undefined && (bytes === 0 || this.#hasRoom(bytes))) return undefined;
+    if (bytes === 0 || (this.#last === undefined && this.#hasRoom(bytes))) return undefined;
     const turn = (this.#last ?? Promise.resolve()).then(() => this.#whenRoom(bytes));
     const settled = turn
       .catch(() => undefined)

@@ -57,10 +57,15 @@ export class CheckpointPolicy {
     this.#idleTimer?.cancel();
   }
 
+  /** Records that are in the journal only, or journal files that nobody needs since their records were deleted. */
+  get #hasSomething(): boolean {
+    return this.#state.dirty.size > 0 || this.#journal.ring.liveCount > 1;
+  }
+
   #startRotation(): void {
     this.#rotateTimer = this.#clock.startTimer(this.#settings.journalRotateMs, () => {
       // A file is not begun before the last one has been dealt with: rotation must not use up the journal.
-      if (!this.#checkpointer.isRunning && this.#state.dirty.size > 0) {
+      if (!this.#checkpointer.isRunning && this.#hasSomething) {
         this.#journal.ring.rotate();
         this.#checkpointer.request();
       }
@@ -73,7 +78,7 @@ export class CheckpointPolicy {
     const { idleMs } = this.#settings;
     this.#idleTimer = this.#clock.startTimer(idleMs, () => {
       if (this.#clock.elapsedMs() - this.#lastAppendMs >= idleMs && this.#journal.failure === undefined) {
-        if (this.#state.dirty.size > 0) this.#checkpointer.request();
+        if (this.#hasSomething) this.#checkpointer.request();
         this.#journal.ring.shrink().catch(this.#failed);
       }
       this.#watchIdleness();

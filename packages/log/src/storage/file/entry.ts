@@ -1,7 +1,7 @@
 // What the file driver puts into the journal's blocks: entries, back to back. Layout: docs/format/journal.md.
 import { LogError } from "../../errors.js";
 import { readInt64, writeInt64 } from "../../record/index.js";
-import type { PartitionConfig, PartitionName } from "../contracts.js";
+import type { AppendGroup, PartitionConfig, PartitionName } from "../contracts.js";
 
 /** What is not a batch of records: rare, so that clarity beats size. Kept as JSON. */
 export type ControlEntry =
@@ -69,4 +69,15 @@ export function* decodeEntries(payload: Buffer): Generator<BatchEntry | ControlE
 /** The block's checksum matched, so these bytes are what was written: by a newer version, or by mistake. */
 function malformed(what: string): LogError {
   return new LogError("CORRUPT_JOURNAL", `a journal block with a good checksum makes no sense: ${what}`);
+}
+
+// What an entry adds to what it holds, at most.
+const entryOverhead = 64;
+
+/** What a group takes in the journal, at most. */
+export function bytesOf({ batches, metadata = [] }: AppendGroup): number {
+  let bytes = 0;
+  for (const batch of batches) bytes += batch.bytes.length + entryOverhead;
+  for (const { key, value = "" } of metadata) bytes += (key.length + value.length) * 3 + entryOverhead;
+  return bytes;
 }

@@ -62,7 +62,10 @@ export class FileState {
 
   partition(id: string): PartitionLog {
     const partition = this.partitions.get(id);
-    if (partition === undefined) throw new LogError("PARTITION_NOT_FOUND", `there is no partition ${id}`);
+    if (partition === undefined)
+      throw new LogError("PARTITION_NOT_FOUND", `there is no partition ${id}`, {
+        details: { partitionId: id },
+      });
     return partition;
   }
 

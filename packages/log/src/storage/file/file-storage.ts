@@ -27,7 +27,7 @@ import type {
 import { Admission } from "./admission.js";
 import { CheckpointPolicy } from "./checkpoint-policy.js";
 import { Histogram } from "./counters.js";
-import { type ControlEntry, encodeBatchPrefix, encodeControl } from "./entry.js";
+import { bytesOf, type ControlEntry, encodeBatchPrefix, encodeControl } from "./entry.js";
 import { FileMetadata, metadataEntries } from "./file-metadata.js";
 import { describeBatch, type FileState, refusePast } from "./file-state.js";
 
@@ -195,11 +195,11 @@ export class FileStorage implements LogStorage, JournalObserver {
   }
 
   #append(group: AppendGroup): AppendOutcome {
-    let bytes = 0;
-    for (const batch of group.batches) bytes += batch.bytes.length + 32;
+    const bytes = bytesOf(group);
+    this.#journal.checkFits(bytes);
     this.#policy.appended();
     for (const { partitionId } of group.batches) this.#state.partition(partitionId);
-    const room = this.#admission?.enter(bytes);
+    const room = this.#admission?.enter(group.batches.length === 0 ? 0 : bytes);
     if (room === undefined) return this.#submit(group);
     const admitted = room.then(() => this.#submit(group));
     const written = admitted.then((outcome) => outcome.written);
@@ -255,12 +255,7 @@ export class FileStorage implements LogStorage, JournalObserver {
     this.#report("journal growth", error);
   }
 
-  #submit(offered: AppendGroup): AppendOutcome {
-    // What belongs to a partition that was deleted while the group waited for room has gone with it.
-    const group = {
-      ...offered,
-      batches: offered.batches.filter((batch) => this.#state.partitions.has(batch.partitionId)),
-    };
+  #submit(group: AppendGroup): AppendOutcome {
     const pieces: Buffer[] = [];
     const batches: TailBatch[] = [];
     // Whatever can be refused is refused before anything has changed.

@@ -191,7 +191,10 @@ export class MemoryStorage implements LogStorage {
 
   #partition(id: string): MemoryPartition {
     const partition = this.#partitions.get(id);
-    if (partition === undefined) throw new LogError("PARTITION_NOT_FOUND", `there is no partition ${id}`);
+    if (partition === undefined)
+      throw new LogError("PARTITION_NOT_FOUND", `there is no partition ${id}`, {
+        details: { partitionId: id },
+      });
     return partition;
   }
 

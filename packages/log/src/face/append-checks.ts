@@ -1,0 +1,97 @@
+// Whatever can be wrong with an append is found here, before anything has happened.
+import { LogError } from "../errors.js";
+import type { Bytes } from "../record/index.js";
+import type { Durability } from "../storage/contracts.js";
+import type { AppendOptions } from "./append-options.js";
+import type { RecordInput } from "./forming.js";
+
+const durabilities: ReadonlySet<unknown> = new Set(["memory", "os", "disk"] satisfies Durability[]);
+const appendOptionNames: ReadonlySet<string> = new Set([
+  "durability",
+  "wait",
+  "signal",
+  "offset",
+  "dedupeId",
+  "producer",
+] satisfies (keyof AppendOptions)[]);
+const transactionOptionNames: ReadonlySet<string> = new Set(["durability", "wait", "signal"]);
+/** Ids are kept in memory and in the checkpoint file. */
+const idLengthMax = 256;
+
+/** Why the record cannot be appended to a topic of so many partitions, if so. */
+export function recordRefusal(record: RecordInput, topic: string, partitions: number): LogError | undefined {
+  if (typeof record !== "object" || record === null) return invalid("a record is an object with a value");
+  const { key, value, timestamp, partition, headers } = record;
+  if (!isBytes(value)) return invalid("a record's value must be a Uint8Array, a string or null");
+  if (key !== undefined && !isBytes(key))
+    return invalid("a record's key must be a Uint8Array, a string or null");
+  if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && timestamp >= 0)) {
+    return invalid(`${timestamp} is not a timestamp: give milliseconds since 1970`);
+  }
+  if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0 && partition < partitions)) {
+    const message = `the topic "${topic}" has partitions 0 to ${partitions - 1}, not ${partition}`;
+    return new LogError("PARTITION_NOT_FOUND", message, { details: { topic, partition } });
+  }
+  if (headers !== undefined && !isHeaders(headers)) {
+    return invalid("headers are a plain object whose values are a Uint8Array, a string or null");
+  }
+  return undefined;
+}
+
+/** Why the options make no sense for the record, if so. */
+export function optionsRefusal(
+  options: AppendOptions,
+  { partition }: RecordInput,
+  partitions: number,
+): LogError | undefined {
+  const refusal = levelRefusal(options, appendOptionNames);
+  if (refusal !== undefined) return refusal;
+  const { offset, dedupeId, producer } = options;
+  if (dedupeId !== undefined && (!isId(dedupeId) || dedupeId === ""))
+    return invalid(`a dedupeId is a string of 1 to ${idLengthMax} characters`);
+  if (producer !== undefined && (!isId(producer) || dedupeId === undefined))
+    return invalid(`a producer is a string of at most ${idLengthMax} characters, and goes with a dedupeId`);
+  if (offset === undefined) return undefined;
+  if (!Number.isSafeInteger(offset) || offset < 0) return invalid(`${offset} is not an offset`);
+  if (dedupeId !== undefined) return invalid("give an offset or a dedupeId, not both");
+  if (partition === undefined && partitions > 1)
+    return invalid("an append at an offset needs a partition, since the topic has several");
+  return undefined;
+}
+
+/** @throws LogError INVALID_ARGUMENT */
+export function checkTransactionOptions(options: Pick<AppendOptions, "durability">): void {
+  const refusal = levelRefusal(options, transactionOptionNames);
+  if (refusal !== undefined) throw refusal;
+}
+
+function levelRefusal(
+  options: Pick<AppendOptions, "durability">,
+  known: ReadonlySet<string>,
+): LogError | undefined {
+  for (const name in options) {
+    if (!known.has(name)) return invalid(`unknown option "${name}"; known are ${[...known].join(", ")}`);
+  }
+  if (options.durability !== undefined && !durabilities.has(options.durability)) {
+    return invalid(`"${options.durability}" is not a durability: disk, os or memory`);
+  }
+  return undefined;
+}
+
+function isId(value: unknown): boolean {
+  return typeof value === "string" && value.length <= idLengthMax;
+}
+
+function isBytes(value: unknown): value is Bytes | null {
+  return value === null || typeof value === "string" || value instanceof Uint8Array;
+}
+
+function isHeaders(headers: unknown): boolean {
+  if (typeof headers !== "object" || headers === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(headers);
+  return (prototype === Object.prototype || prototype === null) && Object.values(headers).every(isBytes);
+}
+
+function invalid(message: string): LogError {
+  return new LogError("INVALID_ARGUMENT", message);
+}

@@ -1,0 +1,37 @@
+// What a consumer is told by its user, and what it is lent by its topic.
+import type { LogRecord } from "../record/index.js";
+import type { Committed, Group } from "./group.js";
+import type { Position, ReadSource } from "./reading.js";
+
+/** A record, or where one is. */
+export type Place = Pick<LogRecord, "partition" | "offset">;
+
+export interface ConsumerOptions {
+  /** Where a group begins that is new to the topic. Default "earliest". */
+  readonly from?: Position;
+  /**
+   * "auto" (default): a record counts as dealt with when the next one is asked for; commits go out every second, before
+   * waiting, and at the end. "explicit": only {@link Consumer.commit} commits.
+   */
+  readonly commit?: "auto" | "explicit";
+  /** Wait for what will be appended. Default true. */
+  readonly follow?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** What a topic lends to its consumers. */
+export interface ConsumerHost {
+  readonly topic: string;
+  readonly group: Group;
+  /** Settles after so many milliseconds, or when the signal says so. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+  readonly sources: () => readonly ReadSource[];
+  readonly nowMs: () => number;
+  readonly elapsedMs: () => number;
+  /** Settles when there are more partitions than that. */
+  growth(known: number, signal: AbortSignal): Promise<void>;
+  /** What the group has committed, if anything. */
+  offsets(): Promise<ReadonlyMap<number, Committed> | undefined>;
+  committed(): void;
+  closed(): void;
+}

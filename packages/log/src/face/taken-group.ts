@@ -1,0 +1,108 @@
+// A group: what the storage gets in one append, and who is told of its outcome.
+import type { AppendGroup, BatchAppend, MetadataPut } from "../storage/contracts.js";
+import type { Acknowledgement } from "./receipt.js";
+
+/** Batches in several partitions that one group takes together, or none: a transaction that has its place. */
+export interface TogetherOrNot {
+  readonly bytes: number;
+  /** The level at which all of it becomes visible. */
+  readonly durability: AppendGroup["durability"];
+  /** Whether it is its turn in each of its partitions. */
+  readonly isReady: boolean;
+  takeInto(group: TakenGroup): void;
+  resolve(): void;
+  reject(error: unknown): void;
+  /** What it puts beside its records, in bytes, at most. */
+  readonly metadataBytes: number;
+  readonly metadata: readonly MetadataPut[];
+  /** Gives up its places; answers the bytes that they took. */
+  refuse(error: unknown): number;
+}
+
+export interface TakenBatch {
+  readonly append: BatchAppend;
+  /** What it took while it formed. */
+  readonly formingBytes: number;
+  readonly needs: AppendGroup["durability"];
+  readonly os: Acknowledgement | undefined;
+  readonly disk: Acknowledgement | undefined;
+  readonly partition: { forgetLast(): void };
+  readonly transaction: TogetherOrNot | undefined;
+}
+
+/** What the storage gets in one append. */
+export class TakenGroup {
+  #taken: TakenBatch[] = [];
+  isFull = false;
+  #bytesLeft: number;
+
+  constructor(bytesMax: number) {
+    this.#bytesLeft = bytesMax;
+  }
+
+  get batches(): readonly TakenBatch[] {
+    return this.#taken;
+  }
+
+  hasRoom(bytes: number): boolean {
+    if (bytes > this.#bytesLeft) this.isFull = true;
+    return !this.isFull;
+  }
+
+  add(batch: TakenBatch): void {
+    this.#taken.push(batch);
+    this.#bytesLeft -= batch.formingBytes;
+  }
+
+  addMetadata(bytes: number): void {
+    this.#bytesLeft -= bytes;
+  }
+
+  get transactions(): ReadonlySet<TogetherOrNot> {
+    return new Set(this.batches.flatMap(({ transaction }) => transaction ?? []));
+  }
+
+  /** Takes out what belongs to a partition, and with it whatever belongs to the same transactions. */
+  without(partitionId: string): TakenBatch[] {
+    const gone = new Set<TogetherOrNot>();
+    for (const { append, transaction } of this.#taken)
+      if (append.partitionId === partitionId && transaction !== undefined) gone.add(transaction);
+    const goes = ({ append, transaction }: TakenBatch): boolean =>
+      append.partitionId === partitionId || (transaction !== undefined && gone.has(transaction));
+    const out = this.#taken.filter(goes);
+    this.#taken = this.#taken.filter((batch) => !goes(batch));
+    return out;
+  }
+
+  /** What the storage gets. */
+  toAppend(): AppendGroup {
+    return {
+      batches: this.#taken.map(({ append }) => append),
+      durability: this.#taken.some(({ needs }) => needs === "disk") ? "disk" : "os",
+      metadata: [...this.transactions].flatMap(({ metadata }) => metadata),
+    };
+  }
+
+  acknowledgeWritten(): void {
+    for (const { os } of this.#taken) os?.resolve();
+  }
+
+  acknowledgeDurable(): void {
+    for (const { disk } of this.#taken) disk?.resolve();
+    for (const transaction of this.transactions) transaction.resolve();
+  }
+
+  refuse(error: unknown): void {
+    refuseBatches(this.#taken, error);
+  }
+}
+
+/** Those that were acknowledged at a lower level are not affected. */
+export function refuseBatches(batches: readonly TakenBatch[], error: unknown): void {
+  for (const { os, disk, partition, transaction } of batches) {
+    os?.reject(error);
+    disk?.reject(error);
+    transaction?.reject(error);
+    partition.forgetLast();
+  }
+}
