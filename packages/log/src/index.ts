@@ -6,7 +6,7 @@ export type { Consumer } from "./face/consumer.js";
 export type { ConsumerOptions, Place } from "./face/consumer-options.js";
 export type { DeadLetterTopic } from "./face/dead-letter.js";
 export { type DecodeOptions, decodeBatches } from "./face/decode-batches.js";
-export type { RecordInput } from "./face/forming.js";
+export type { Acknowledged, AcknowledgedListener, RecordInput } from "./face/forming.js";
 export type { GroupLag, PartitionLag } from "./face/lag.js";
 export type { Handler, RetryOptions } from "./face/lane.js";
 export type { Log, LogStats } from "./face/log.js";

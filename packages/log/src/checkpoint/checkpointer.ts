@@ -17,6 +17,8 @@ export interface CheckpointSource {
   dirty(): readonly PartitionLog[];
   /** A partition's batches are in segments: `bytes` left its tail. */
   released(partition: PartitionLog, bytes: number): void;
+  /** Whether records must leave the journal though `freed` bytes of it hold only what has been deleted. */
+  isTight(freed: number): boolean;
   /** Removes files that nobody needs, then writes the checkpoint file. */
   save(journalStart: number): Promise<void>;
   ended(outcome: { bytes: number; partitions: number; ms: number }): void;
@@ -39,6 +41,8 @@ export class Checkpointer {
   #running: Promise<void> | undefined;
   #current: Promise<void> | undefined;
   #again = false;
+  /** Somebody wants everything in segments, not only room in the journal. */
+  #wantsAll = false;
   #closed = false;
   #retryMs = retryMsMin;
   #retryTimer: Timer | undefined;
@@ -71,13 +75,17 @@ export class Checkpointer {
     await this.#current?.catch(() => undefined);
   }
 
-  /** Starts a checkpoint, or another one after the one that runs. Failures are reported to the source and retried. */
-  request(): void {
+  /**
+   * Starts a checkpoint, or another one after the one that runs. Failures are reported to the source and retried. For
+   * room alone nothing is written to segments where forgetting what has been deleted makes enough of it.
+   */
+  request(what: "all" | "room" = "all"): void {
     this.#again = true;
+    if (what === "all") this.#wantsAll = true;
     if (this.#closed || this.#running !== undefined || this.#retryTimer !== undefined) return;
     this.#running = this.#loop().finally(() => {
       this.#running = undefined;
-      if (this.#again && this.#retryTimer === undefined) this.request();
+      if (this.#again && this.#retryTimer === undefined) this.request("room");
     });
   }
 
@@ -110,7 +118,7 @@ export class Checkpointer {
         // Appends may be waiting for it: the process must not end meanwhile.
         const retry = (): void => {
           this.#retryTimer = undefined;
-          this.request();
+          this.request("room");
         };
         this.#retryTimer = this.#clock.startTimer(this.#retryMs, retry, true);
         this.#retryMs = Math.min(this.#retryMs * 2, retryMsMax);
@@ -123,6 +131,7 @@ export class Checkpointer {
     const started = this.#clock.elapsedMs();
     await this.#source.settle();
     const sequence = this.#journal.syncedSequence;
+    if (await this.#hasMadeRoom(sequence)) return;
     const partitions = this.#source.dirty();
     const lanes = Array.from({ length: this.#lanes }, (_, lane) =>
       this.#runLane(
@@ -137,12 +146,24 @@ export class Checkpointer {
     await this.#journal.ring.trim(start);
     const failure = results.find((result) => result.status === "rejected");
     if (failure !== undefined) throw failure.reason;
+    this.#wantsAll = false;
     this.count++;
     const bytes = results.reduce(
       (sum, result) => sum + (result.status === "fulfilled" ? result.value : 0),
       0,
     );
     this.#source.ended({ bytes, partitions: partitions.length, ms: this.#clock.elapsedMs() - started });
+  }
+
+  /** Journal files that hold only what has been deleted go first. */
+  async #hasMadeRoom(sequence: number): Promise<boolean> {
+    const { ring } = this.#journal;
+    const start = ring.scanStart(this.#oldestNeeded(sequence));
+    const freed = ring.bytesBefore(start);
+    if (freed === 0 || this.#wantsAll || this.#closed || this.#source.isTight(freed)) return false;
+    await this.#source.save(start);
+    await ring.trim(start);
+    return true;
   }
 
   async #runLane(partitions: readonly PartitionLog[], sequence: number): Promise<number> {

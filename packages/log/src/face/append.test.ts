@@ -10,6 +10,7 @@ import {
   ManualClock,
   openAt,
   openTestLog,
+  partitionDirectories,
   temporaryDirectory,
   withCode,
 } from "../test-support.js";
@@ -239,4 +240,40 @@ test("offsets go on where they were when the log is opened again", async (t) => 
   await first.close();
   const second = await openAt(t, directory);
   assert.equal((await second.topic("a")).append({ value: "y" }).offset, 10);
+});
+
+for (const driver of driverNames) {
+  test(`${driver}: a listener is told of every record once, in order, when it is durable`, async (t) => {
+    const topic = await (await openTestLog(t, driver)).topic("a", { partitions: 2 });
+    const told: [number, number][] = [];
+    const stop = topic.onAcknowledged(({ partition, from, next, durability }) => {
+      assert.equal(durability, "disk");
+      for (let offset = from; offset < next; offset++) told.push([partition, offset]);
+    });
+    for (let round = 0; round < 3; round++) {
+      const receipts = Array.from({ length: 10 }, (_, n) => topic.append({ value: "x", partition: n % 2 }));
+      await Promise.all(receipts);
+    }
+    await topic.appendAll([{ value: "x", partition: 1 }]);
+    stop();
+    await topic.append({ value: "unheard", partition: 0 });
+    const offsetsOf = (wanted: number): number[] =>
+      told.filter(([partition]) => partition === wanted).map(([, offset]) => offset);
+    assert.deepEqual(offsetsOf(0), [...Array(15).keys()]);
+    assert.deepEqual(offsetsOf(1), [...Array(16).keys()]);
+  });
+}
+
+test("appending and deleting within the memory budget writes no segment", async (t) => {
+  const directory = temporaryDirectory(t);
+  const log = await openAt(t, directory, { journalFileBytes: 64 * 1024, journalBytesMax: 512 * 1024 });
+  const topic = await log.topic("queue", { partitions: 3 });
+  for (let n = 0; n < 1000; n++) {
+    await Promise.all([0, 1, 2].map((partition) => topic.append({ value: "x".repeat(500), partition })));
+    if (n % 20 === 19)
+      await Promise.all([0, 1, 2].map((number) => topic.partition(number).deleteRecords("latest")));
+  }
+  const { storage } = await log.stats();
+  assert.ok(storage.journalBytes <= 512 * 1024, `${storage.journalBytes}`);
+  assert.deepEqual(partitionDirectories(directory), []);
 });

@@ -22,7 +22,19 @@ export interface FormingConfig {
   compression: Parameters<BatchBuilder["seal"]>[0]["compression"];
   /** A batch that would grow beyond this is followed by another. */
   batchBytesMax: number;
+  /** Told of each batch that has reached the topic's durability. */
+  readonly listeners: Set<AcknowledgedListener>;
 }
+
+/** Records of one partition that have reached their topic's durability, from one offset to before another. */
+export interface Acknowledged {
+  readonly partition: number;
+  readonly from: number;
+  readonly next: number;
+  readonly durability: Durability;
+}
+
+export type AcknowledgedListener = (records: Acknowledged) => void;
 
 interface FormingBatch {
   readonly builder: BatchBuilder;
@@ -161,6 +173,22 @@ export class FormingPartition {
     this.#lastOffset = -1;
   }
 
+  acknowledged({ append, next }: TakenBatch): void {
+    const { listeners } = this.config;
+    if (listeners.size === 0) return;
+    const { baseOffset: from, visibleAt: durability } = append;
+    for (const listener of listeners) {
+      try {
+        listener({ partition: this.partition, from, next, durability });
+      } catch (error) {
+        // The listener's own fault, and nobody else's.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
   get #head(): FormingBatch | undefined {
     return this.#full[0] ?? this.#forming;
   }
@@ -176,7 +204,7 @@ export class FormingPartition {
   }
 
   #seal({ builder, baseOffset, os, disk, transaction }: FormingBatch): TakenBatch {
-    const formingBytes = builder.size;
+    const { size: formingBytes, recordCount } = builder;
     this.#sizeHint = Math.ceil(formingBytes * 1.1);
     const { durability, compression } = this.config;
     const bytes = builder.seal({ baseOffset, partitionLeaderEpoch: 0, compression });
@@ -186,6 +214,7 @@ export class FormingPartition {
       disk,
       partition: this,
       transaction,
+      next: baseOffset + recordCount,
       append: { partitionId: this.id, bytes, baseOffset, visibleAt },
       formingBytes,
       needs: visibleAt === "disk" || disk !== undefined ? "disk" : "os",

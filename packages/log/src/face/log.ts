@@ -107,6 +107,13 @@ export class Log {
     return this.#exclusively(name, async () => (await this.#open(name)) ?? notFound(name));
   }
 
+  /** Whether there is a topic of that name. */
+  async hasTopic(name: string): Promise<boolean> {
+    this.#refuseClosed();
+    checkTopicName(name);
+    return (await this.#storage.metadata.get(topicPrefix + name)) !== undefined;
+  }
+
   /** Names of all topics, sorted. */
   async topics(): Promise<string[]> {
     this.#refuseClosed();

@@ -26,7 +26,9 @@ export interface TakenBatch {
   readonly needs: AppendGroup["durability"];
   readonly os: Acknowledgement | undefined;
   readonly disk: Acknowledgement | undefined;
-  readonly partition: { forgetLast(): void };
+  readonly partition: { forgetLast(): void; acknowledged(batch: TakenBatch): void };
+  /** The offset after its last record. */
+  readonly next: number;
   readonly transaction: TogetherOrNot | undefined;
 }
 
@@ -84,11 +86,17 @@ export class TakenGroup {
   }
 
   acknowledgeWritten(): void {
-    for (const { os } of this.#taken) os?.resolve();
+    for (const batch of this.#taken) {
+      batch.os?.resolve();
+      if (batch.append.visibleAt !== "disk") batch.partition.acknowledged(batch);
+    }
   }
 
   acknowledgeDurable(): void {
-    for (const { disk } of this.#taken) disk?.resolve();
+    for (const batch of this.#taken) {
+      batch.disk?.resolve();
+      if (batch.append.visibleAt === "disk") batch.partition.acknowledged(batch);
+    }
     for (const transaction of this.transactions) transaction.resolve();
   }
 

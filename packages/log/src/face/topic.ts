@@ -13,7 +13,12 @@ import type { Appender, AppendTarget } from "./appender.js";
 import type { Consumer } from "./consumer.js";
 import type { ConsumerOptions } from "./consumer-options.js";
 import { Deduplication } from "./deduplication.js";
-import { type FormingConfig, FormingPartition, type RecordInput } from "./forming.js";
+import {
+  type AcknowledgedListener,
+  type FormingConfig,
+  FormingPartition,
+  type RecordInput,
+} from "./forming.js";
 import { Partition } from "./partition.js";
 import { BatchReader, type ReadOptions, type ReadSource } from "./reading.js";
 import { type AppendResult, type Receipt, refusedReceipt } from "./receipt.js";
@@ -49,6 +54,7 @@ export class Topic implements AppendTarget {
   readonly #forming: FormingPartition[] = [];
   readonly #partitions: Partition[] = [];
   readonly #sources: ReadSource[] = [];
+  readonly #listeners = new Set<AcknowledgedListener>();
   readonly #formingConfig: FormingConfig;
   readonly #deduplication: Deduplication;
   readonly #groups: TopicGroups;
@@ -108,6 +114,15 @@ export class Topic implements AppendTarget {
     if (refusal !== undefined) return refusedReceipt(record?.partition ?? -1, refusal);
     if (options.dedupeId !== undefined) return this.#appendOnce(record, options.dedupeId, options);
     return this.#host.appender.append(this, record, options);
+  }
+
+  /**
+   * One stream of completions: `listener` is told of the records of each batch, in order within a partition, once they
+   * have reached the topic's durability. Answers a function that ends it.
+   */
+  onAcknowledged(listener: AcknowledgedListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Appends several records as one: all of them or none, see {@link Log.transaction}. */
@@ -313,7 +328,7 @@ export class Topic implements AppendTarget {
   #formingConfigOf({ durability, compression, maxMessageBytes }: TopicConfig): FormingConfig {
     const { groupBytesMax } = this.#host.storage.manifest;
     const batchBytesMax = Math.max(batchHeaderBytes, Math.min(maxMessageBytes, groupBytesMax));
-    return { durability, compression, batchBytesMax };
+    return { durability, compression, batchBytesMax, listeners: this.#listeners };
   }
 
   async #watchAny(readers: readonly BatchReader[], signal: AbortSignal | undefined): Promise<void> {

@@ -134,6 +134,11 @@ export class JournalRing {
     if (this.#live.length < before) this.#roomChanged();
   }
 
+  /** What {@link trim} would free. */
+  bytesBefore(sequence: number): number {
+    return sumBytes(this.#live.slice(0, -1).filter(({ lastSequence }) => lastSequence < sequence));
+  }
+
   /** Where a scan must start that shall find block `sequence`, written or next: at the first block of its file. */
   scanStart(sequence: number): number {
     const file = this.#live.findLast(({ firstSequence }) => firstSequence >= 0 && firstSequence <= sequence);

@@ -47,9 +47,13 @@ export class CheckpointPolicy {
 
   /** Asks for a checkpoint when half of the tail's or of the journal's budget is used: the rest is for meanwhile. */
   look(): void {
-    const isTailFull = this.#state.tailBytes * 2 > this.#tailBytesMax;
-    const isJournalFull = this.#journal.ring.liveBytes * 2 > this.#journal.ring.bytesMax;
-    if ((isTailFull || isJournalFull) && !this.#checkpointer.isRunning) this.#checkpointer.request();
+    if (!this.#checkpointer.isRunning && this.isTight(0)) this.#checkpointer.request("room");
+  }
+
+  /** Whether that is so even when `freed` bytes of the journal are free again. */
+  isTight(freed: number): boolean {
+    const { liveBytes, bytesMax } = this.#journal.ring;
+    return this.#state.tailBytes * 2 > this.#tailBytesMax || (liveBytes - freed) * 2 > bytesMax;
   }
 
   stop(): void {

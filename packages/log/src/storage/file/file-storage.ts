@@ -101,6 +101,7 @@ export class FileStorage implements LogStorage, JournalObserver {
       settle: () => this.#settle(),
       dirty: () => [...this.#state.dirty],
       released: (partition, bytes) => this.#released(partition, bytes),
+      isTight: (freed) => this.#policy.isTight(freed),
       save: (journalStart) => this.#save(journalStart),
       ended: (outcome) => {
         this.#trouble = undefined;
@@ -109,7 +110,7 @@ export class FileStorage implements LogStorage, JournalObserver {
       failed: (error) => this.#report("checkpoint", error),
     });
     this.#admission = new Admission(this.#state, journal, this.#tailBytesMax, () =>
-      this.#checkpointer.request(),
+      this.#checkpointer.request("room"),
     );
     this.#policy = new CheckpointPolicy(
       clock,
