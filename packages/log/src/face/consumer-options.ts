@@ -11,10 +11,11 @@ export interface ConsumerOptions {
   readonly from?: Position;
   /**
    * "auto" (default): a record counts as dealt with when the next one is asked for; commits go out every second, before
-   * waiting, and at the end. "explicit": only {@link Consumer.commit} commits.
+   * waiting, and at the end. "explicit": only {@link Consumer.commit} commits, and only
+   * {@link Consumer.close} closes.
    */
   readonly commit?: "auto" | "explicit";
-  /** Wait for what will be appended. Default true. */
+  /** Wait for what will be appended. Default true; otherwise the loop ends with what there is. */
   readonly follow?: boolean;
   readonly signal?: AbortSignal;
 }

@@ -40,7 +40,9 @@ const valuesOf = (records: readonly LogRecord[]): string[] => records.map(({ val
 /** All that a group gets now; what it got counts as dealt with. */
 async function rest(topic: Topic, group: string, options: ConsumerOptions = {}): Promise<string[]> {
   const values: string[] = [];
-  for await (const { value } of topic.consumer(group, { follow: false, ...options })) values.push(`${value}`);
+  const consumer = topic.consumer(group, { follow: false, ...options });
+  for await (const { value } of consumer) values.push(`${value}`);
+  await consumer.close();
   return values;
 }
 
@@ -341,6 +343,18 @@ for (const driver of driverNames) {
     await consumer.close();
     await assert.rejects(consumer.commit({ partition: 0, offset: 1 }), withCode("CLOSED"));
     assert.equal((await topic.groups())[0]?.partitions[0]?.committed, 1);
+  });
+
+  test(`${driver}: explicit commits may follow the loop`, async (t) => {
+    const topic = await (await openTestLog(t, driver)).topic("a");
+    await appendEach(topic, ["0", "1", "2"]);
+    const consumer = consumerOf(t, topic, "g", { commit: "explicit", follow: false });
+    for await (const { value } of consumer) if (`${value}` === "1") break;
+    await consumer.commit();
+    for await (const { value } of consumer) assert.equal(`${value}`, "2");
+    await consumer.commit();
+    await consumer.close();
+    assert.deepEqual(await rest(topic, "g"), []);
   });
 
   test(`${driver}: records asked for at once come one after the other`, async (t) => {

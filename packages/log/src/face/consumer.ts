@@ -72,10 +72,15 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
     return finding;
   }
 
-  /** Leaving a loop closes the consumer. What it had in hand then has not been dealt with. */
+  /**
+   * Leaving a loop closes the consumer, and what it had in hand then has not been dealt with. Where commits are explicit
+   * it stays open for them, until it is closed.
+   */
   async return(): Promise<IteratorResult<LogRecord, undefined>> {
-    this.#given = undefined;
-    await this.close();
+    if (this.#isAuto) {
+      this.#given = undefined;
+      await this.close();
+    }
     return { done: true, value: undefined };
   }
 
@@ -229,7 +234,7 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
       if (record !== undefined) return this.#give(record);
       if (this.#isAuto) await this.#commit(this.#dealtWith());
       if (this.#options.follow === false) {
-        if (this.#processing === undefined) await this.close();
+        if (this.#isAuto) await this.close();
         return { done: true, value: undefined };
       }
       await this.#wait();

@@ -178,7 +178,7 @@ export class Topic implements AppendTarget {
 
   /**
    * Joins a named group, which reads the topic's records at least once; what it has committed is kept with the log.
-   * Consumers of one group in this process share the partitions. Leaving its loop, or {@link Consumer.close}, ends it.
+   * Consumers of one group in this process share the partitions. Leaving its loop closes it, unless commits are explicit.
    */
   consumer(group: string, options: ConsumerOptions = {}): Consumer {
     this.check();
