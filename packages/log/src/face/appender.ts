@@ -28,9 +28,6 @@ export interface AppendTarget {
 
 // How many records may join a group between two looks at the clock.
 const recordsPerLook = 256;
-// The shortest commit of late counts, and counts a little longer with each that is longer.
-const commitMsMin = 0.1;
-const commitMsDrift = 1.01;
 
 /** A transaction that has no place yet. */
 export interface UnplacedTransaction {
@@ -55,12 +52,7 @@ export class Appender {
   #gathering: Timer | undefined;
   #gatheringSinceMs = 0;
   #gathered = 0;
-  /** Half of the bytes that are on their way: two groups of that size keep disk and processor busy at once. */
-  #groupTarget = 0;
-  /** How long the last group gathered. */
-  #burstMs = 0;
-  /** How long the storage takes when nothing holds this thread up: the shortest commit of late. */
-  #commitMs = 0;
+  #lastCommitMs = 0;
   #deferred = new Set<Promise<void>>();
   #failure: unknown;
 
@@ -227,8 +219,8 @@ export class Appender {
 
   /**
    * Lets everything that is ready to append do so: until the event loop turns (or for lingerMs), but, where records
-   * keep coming for longer than a commit takes, only until half of what is on its way has come. On a slow disk the
-   * whole burst shares one sync; on a quick one the two halves take turns.
+   * keep coming, no longer than the last commit took. A quick disk is then kept busy while the burst goes on; on a
+   * slow one the whole burst shares one sync.
    */
   #gather(): void {
     const { lingerMs } = this.#settings;
@@ -238,8 +230,7 @@ export class Appender {
       this.#gatheringSinceMs = this.#clock.elapsedMs();
       this.#gathered = 0;
     } else if (++this.#gathered % recordsPerLook === 0 && lingerMs === 0) {
-      const isEnough = this.#formingBytes >= this.#groupTarget;
-      if (isEnough && this.#clock.elapsedMs() - this.#gatheringSinceMs > this.#commitMs) this.#handOver();
+      if (this.#clock.elapsedMs() - this.#gatheringSinceMs > this.#lastCommitMs) this.#handOver();
     }
   }
 
@@ -248,7 +239,6 @@ export class Appender {
     this.#gathering?.cancel();
     this.#gathering = undefined;
     if (this.#busy !== undefined || this.#listed.length === 0) return;
-    this.#burstMs = this.#clock.elapsedMs() - this.#gatheringSinceMs;
     const group = this.#takeGroup();
     this.#atStorage = group.batches;
     this.#busy = this.#commit(group).catch((error: unknown) => {
@@ -258,16 +248,11 @@ export class Appender {
   }
 
   /** The storage can take the next group. */
-  #isFree(startedMs: number, bytes: number): void {
+  #isFree(startedMs: number): void {
     this.#busy = undefined;
     this.#atStorage = [];
-    const ms = this.#clock.elapsedMs() - startedMs;
-    this.#commitMs = Math.min(ms, Math.max(this.#commitMs, commitMsMin) * commitMsDrift);
-    this.#groupTarget = (bytes + this.#formingBytes) / 2;
-    if (this.#listed.length === 0) return;
-    const isTurn = this.#formingBytes >= this.#groupTarget && this.#burstMs > this.#commitMs;
-    if (isTurn && this.#settings.lingerMs === 0) this.#handOver();
-    else this.#gather();
+    this.#lastCommitMs = this.#clock.elapsedMs() - startedMs;
+    if (this.#listed.length > 0) this.#gather();
   }
 
   #wait(target: AppendTarget, record: RecordInput, size: number, options: AppendOptions): Receipt {
@@ -312,18 +297,19 @@ export class Appender {
     const startedMs = this.#clock.elapsedMs();
     try {
       const { durable } = await this.#write(taken);
-      const bytes = this.#release(taken.batches);
+      this.#release(taken.batches);
       taken.acknowledgeWritten();
       if (this.#settings.syncEveryMs > 0) this.#defer(durable, taken);
       else await durable;
       // Free first, acknowledged after: whoever wakes up and appends again joins a group that is forming already.
-      this.#isFree(startedMs, bytes);
+      this.#isFree(startedMs);
       if (this.#settings.syncEveryMs === 0) taken.acknowledgeDurable();
     } catch (error) {
       taken.refuse(error);
       if (!isRefusal(error)) throw error;
       // The storage wants none of it, and has taken none. Others are not concerned.
-      this.#isFree(startedMs, this.#release(taken.batches));
+      this.#release(taken.batches);
+      this.#isFree(startedMs);
     }
   }
 
@@ -358,13 +344,9 @@ export class Appender {
     void done.then(() => this.#deferred.delete(done));
   }
 
-  /** Answers how many bytes those were. */
-  #release(taken: readonly TakenBatch[]): number {
-    let bytes = 0;
-    for (const { formingBytes } of taken) bytes += formingBytes;
-    this.#formingBytes -= bytes;
+  #release(taken: readonly TakenBatch[]): void {
+    for (const { formingBytes } of taken) this.#formingBytes -= formingBytes;
     if (!this.#line.isEmpty) this.#letIn();
-    return bytes;
   }
 }
 
