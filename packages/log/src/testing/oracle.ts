@@ -110,11 +110,15 @@ export class Oracle {
 
   /** Notes what log.sync() promises when it is called; the answer is called when it has settled. */
   syncing(): () => void {
-    const ends = this.topics.flatMap((model) =>
-      model.partitions.map((partition, number) => ({ partition, end: this.placed(model, number).length })),
+    const placed = this.topics.flatMap((model) =>
+      model.partitions.map((partition, number) => ({ partition, entries: this.placed(model, number) })),
     );
     return () => {
-      for (const { partition, end } of ends) partition.syncedEnd = Math.max(partition.syncedEnd, end);
+      for (const { partition, entries } of placed) {
+        // Refused meanwhile, since its topic is being deleted: then nothing is promised from there on.
+        const refused = entries.findIndex((entry) => entry?.rejected);
+        partition.syncedEnd = Math.max(partition.syncedEnd, refused < 0 ? entries.length : refused);
+      }
     };
   }
 
