@@ -11,8 +11,8 @@ import { adopt } from "../testing/model/topic-commands.js";
 
 const seed = Number(process.env["SEED"] ?? Date.now() % 2 ** 31);
 const runs: readonly (readonly [DriverName, number])[] = [
-  ["memory", 300],
-  ["file", 80],
+  ["memory", 200],
+  ["file", 40],
 ];
 
 for (const [driver, numRuns] of runs) {

@@ -2,6 +2,7 @@
 import type fc from "fast-check";
 import { append, appendAt, appendTooLarge } from "./append-commands.js";
 import type { Command } from "./command.js";
+import { consume, transact } from "./group-commands.js";
 import { awaitAppends, deleteRecords, reopen, sync } from "./log-commands.js";
 import { describeTopic, offsetOf, stats } from "./look-commands.js";
 import { get, readBatches, readPartition, readTopic } from "./read-commands.js";
@@ -11,6 +12,8 @@ const weights: readonly (readonly [weight: number, command: fc.Arbitrary<Command
   [8, append],
   [3, appendAt],
   [1, appendTooLarge],
+  [3, transact],
+  [3, consume],
   [3, deleteRecords],
   [4, readPartition],
   [1, readBatches],

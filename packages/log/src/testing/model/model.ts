@@ -98,6 +98,8 @@ export interface ModelTopic {
 
 export class Model {
   readonly topics: Map<string, ModelTopic> = new Map();
+  /** What groups have committed, by topic id, group and partition. */
+  readonly groups: Map<string, number> = new Map();
 
   create(name: string, topicId: string, config: ModelConfig): void {
     const partitions = Array.from({ length: config.partitions }, () => new ModelPartition());
