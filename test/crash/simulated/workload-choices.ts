@@ -1,16 +1,22 @@
 // What a history is made of: settings so small that the limits are reached, and what the disk may do.
 import type { Durability, LogOptions } from "@strandlog/log";
 import type { Fault, Random } from "@strandlog/log/testing";
-import type { TopicModel } from "./oracle.js";
+import type { Config } from "./models.js";
 
-export const kibibyte = 1024;
+const kibibyte = 1024;
 
-export function randomTopic(random: Random): TopicModel["config"] {
+const noise: Buffer = Buffer.from(
+  Array.from({ length: 64 * kibibyte }, (_, at) => (at * 7919 + (at >> 8) * 31) & 255),
+);
+
+export function randomTopic(random: Random): Config {
   return {
     partitions: random.pick([1, 1, 2, 4]),
     durability: random.pick<Durability>(["disk", "disk", "disk", "os", "memory"]),
-    compression: random.pick<"gzip" | "none">(["none", "none", "none", "gzip"]),
+    compression: random.pick<"gzip" | "none">(["none", "none", "none", "none", "none", "none", "gzip"]),
     segmentBytes: random.pick([1, 8, 64, 1024]) * kibibyte,
+    retentionBytes: random.pick([-1, -1, -1, -1, -1, 4 * kibibyte, 40 * kibibyte]),
+    cleanup: random.pick<Config["cleanup"]>(["delete", "delete", "delete", "consumed"]),
   };
 }
 
@@ -24,9 +30,18 @@ export function randomSettings(random: Random): Partial<LogOptions> {
     lingerMs: random.pick([0, 0, 0, 0, 0, 2]),
     journalRotateMs: random.pick([0, 0, 0, 5]),
     idleMs: random.pick([20, 300_000, 300_000]),
+    retentionCheckMs: random.pick([10, 1000, 30_000]),
     lanes: random.pick([1, 2, 3]),
     openFilesMax: random.pick([8, 16, 64]),
   };
+}
+
+/** Null now and then: a tombstone. */
+export function randomValue(random: Random): Buffer | null {
+  if (random.chance(0.02)) return null;
+  const size = random.pick([0, 20, 100, 1000, 5 * kibibyte, 20 * kibibyte, 30 * kibibyte]);
+  const start = random.below(noise.length);
+  return noise.subarray(start, start + random.between(0, size));
 }
 
 export function randomFault(random: Random): Fault {

@@ -1,16 +1,16 @@
 // Random histories of a log: a life of random calls, ended by a crash at a random operation, a failed journal or a
-// clean close; then a recovery, itself interrupted up to three times; then the oracle's comparison; and again. One
-// seed decides everything.
-
-import type { FileSystem, Log, LogOptions } from "@strandlog/log";
-import { LogError, openLog } from "@strandlog/log";
-import type { CrashKind, Random } from "@strandlog/log/testing";
-import { Crashed, Simulation, Violation } from "@strandlog/log/testing";
-import { type Ending, Oracle } from "./oracle.js";
-import { RandomCalls } from "./random-calls.js";
+// clean close; then a recovery, itself interrupted up to three times; then the oracle's comparison; and again. Beside
+// that, crashes are tried on copies of the machine, which leave the history itself as it was. One seed decides all.
+import { type FileSystem, type Log, LogError, type LogOptions, openLog } from "@strandlog/log";
+import { Crashed, type CrashKind, type Random, Simulation, Violation } from "@strandlog/log/testing";
+import { CrashPoints } from "./crash-points.js";
+import { Life } from "./life.js";
+import { type Ending, Oracle, worseEnding } from "./oracle.js";
+import { adopt, look } from "./recovered.js";
 import { randomFault, randomSettings } from "./workload-choices.js";
 
 export interface HistoryOptions {
+  /** Default 4. */
   readonly lives?: number;
   /** A disk that lies. */
   readonly disguise?: (fileSystem: FileSystem) => FileSystem;
@@ -18,9 +18,14 @@ export interface HistoryOptions {
   readonly faults?: boolean;
   /** Gives up after so many operations. Default 20,000. */
   readonly operationsMax?: number;
+  /** Of the operations that change the disk, before which share a crash is tried on a copy. Default 0. */
+  readonly density?: number;
+  /** Of the calls, by number, only these. Default all. */
+  readonly only?: ReadonlySet<number>;
 }
 
 export interface HistoryResult {
+  /** Crashes after which the log was opened again, on copies or not. */
   readonly crashes: number;
   readonly operations: number;
   readonly records: number;
@@ -28,6 +33,9 @@ export interface HistoryResult {
 
 // New directories in a row: the name of each has to be made durable.
 const directory = "/disk/some/where/log";
+/** The calls of a life are numbered from its own number times this. */
+export const callsMax = 120;
+
 /** Runs the history of a seed. Throws a Violation, or whatever the engine should not have thrown. */
 export async function runHistory(seed: number, options: HistoryOptions = {}): Promise<HistoryResult> {
   const history = new History(seed, options);
@@ -36,7 +44,7 @@ export async function runHistory(seed: number, options: HistoryOptions = {}): Pr
   } catch (error) {
     const { message } = error as Error;
     const waiting = message.includes("hang") ? `; waiting: ${history.waiting}` : "";
-    throw new Violation(`seed ${seed}: ${message}${waiting}`, { cause: error });
+    throw new Violation(`seed ${seed}: ${message}${waiting} (life ${history.lives})`, { cause: error });
   }
 }
 
@@ -45,31 +53,40 @@ class History {
   readonly #random: Random;
   readonly #oracle = new Oracle();
   readonly #options: HistoryOptions;
+  readonly #life: Life;
+  readonly #points: CrashPoints;
   #settings: Partial<LogOptions>;
   /** Whether the settings change from one opening to the next. */
   readonly #isFickle: boolean;
-  readonly #calls: RandomCalls;
   #log!: Log;
   #ending: Ending = "closed";
+  lives = 0;
 
   constructor(seed: number, options: HistoryOptions) {
     this.#simulation = new Simulation(seed);
-    this.#simulation.disguise = options.disguise;
+    if (options.disguise !== undefined) this.#simulation.disguise = options.disguise;
     this.#simulation.operationsMax = options.operationsMax ?? 20_000;
     this.#random = this.#simulation.random.fork();
     this.#options = options;
     this.#settings = randomSettings(this.#random);
     this.#isFickle = this.#random.chance(0.3);
-    this.#calls = new RandomCalls(this.#simulation, this.#random, this.#oracle, options.faults !== false);
+    const { only } = options;
+    this.#life = new Life(this.#simulation, this.#oracle, { seed, mayFill: options.faults !== false, only });
+    this.#points = new CrashPoints(this.#simulation, this.#oracle, {
+      seed,
+      density: options.density ?? 0,
+      open: (options) => openLog(directory, { ...this.#settings, ...options }),
+      ending: () => this.#ending,
+    });
   }
 
   get waiting(): string {
-    return this.#calls.waiting;
+    return this.#life.calls.waiting;
   }
 
   async run(): Promise<HistoryResult> {
     const lives = this.#options.lives ?? 4;
-    for (let life = 0; life < lives; life++) {
+    for (; this.lives < lives; this.lives++) {
       await this.#reopen();
       await this.#live();
     }
@@ -77,7 +94,11 @@ class History {
     await this.#simulation.run(this.#log.close());
     this.#checkLeftovers();
     const { crashes, changes } = this.#simulation;
-    return { crashes, operations: changes, records: this.#oracle.recordsChecked };
+    return {
+      crashes: crashes + this.#points.tried,
+      operations: changes,
+      records: this.#oracle.recordsChecked,
+    };
   }
 
   /** Opens the log, through up to three crashes and a fault; then asks the oracle. */
@@ -101,7 +122,8 @@ class History {
           openLog(directory, { ...this.#settings, ...this.#simulation.options() }),
         );
         this.#simulation.disarm();
-        await this.#simulation.run(this.#oracle.reopened(this.#log, this.#ending));
+        const seen = await this.#simulation.run(look(this.#oracle, this.#log, this.#ending));
+        adopt(this.#oracle, seen);
         return;
       } catch (error) {
         if (!(error instanceof Crashed)) throw error;
@@ -114,22 +136,20 @@ class History {
     return this.#random.chance(0.5) ? "power" : "process";
   }
 
-  /** Of several endings without a recovery between them the worst counts. */
   #ended(ending: Ending): void {
-    const worse: readonly Ending[] = ["closed", "process", "power"];
-    if (worse.indexOf(ending) > worse.indexOf(this.#ending)) this.#ending = ending;
+    this.#ending = worseEnding(this.#ending, ending);
   }
 
   async #live(): Promise<void> {
     const { disk } = this.#simulation;
     this.#ending = "closed";
-    const calls = this.#random.pick([10, 40, 40, 120]);
+    const calls = this.#random.pick([10, 40, 40, callsMax]);
     if (this.#random.chance(0.8))
       this.#simulation.crashAfter(this.#random.below(calls * this.#random.pick([1, 3])), this.#crashKind());
     if (this.#options.faults !== false && this.#random.chance(0.3)) disk.faults = [randomFault(this.#random)];
     try {
-      await this.#calls.make(this.#log, calls);
-      if (this.#oracle.isFailed) await this.#simulation.run(this.#calls.checkFailed());
+      await this.#life.run(this.#log, this.lives * callsMax, calls);
+      if (this.#oracle.isFailed) await this.#simulation.run(this.#life.checkFailed());
       await this.#close();
     } catch (error) {
       if (!(error instanceof Crashed)) throw error;

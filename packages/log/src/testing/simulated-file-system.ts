@@ -131,7 +131,7 @@ export class SimulatedFileSystem implements FileSystem {
       run: (own: SimulatedFile, disk: SimulatedDisk, part: number) => T,
     ): Promise<T> =>
       this.#call(verb, path, (disk, part) => {
-        if (!isOpen) throw diskError("EBADF", verb, path);
+        if (!isOpen && disk === this.#disk) throw diskError("EBADF", verb, path);
         return run(disk.own(file), disk, part);
       });
     const write: File["write"] = (pieces, position) =>
@@ -166,7 +166,7 @@ export class SimulatedFileSystem implements FileSystem {
       size: () => call("look", (own) => own.size),
       close: () =>
         call("close", (_, disk) => {
-          isOpen = false;
+          if (disk === this.#disk) isOpen = false;
           disk.openFiles--;
         }),
     };

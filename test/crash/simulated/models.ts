@@ -1,0 +1,165 @@
+// What the oracle knows of topics, records, transactions and groups: what was asked for, and what was promised.
+import type { AppendResult, Durability, Receipt, Topic, TopicConfig } from "@strandlog/log";
+import { Violation } from "@strandlog/log/testing";
+
+export interface Place {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+export interface Entry {
+  readonly key: string;
+  readonly value: Buffer | null;
+  readonly level: Durability;
+  /** Undefined for records whose place nobody knows before they are acknowledged, and for those of earlier lives. */
+  readonly receipt?: Receipt;
+  /** Where such a record will be. */
+  readonly partition?: number;
+  /** It asked for its offset: there may be a gap before it. */
+  readonly isJump?: boolean;
+  readonly dedupeId?: string;
+  readonly transaction?: TransactionModel;
+  place?: Place;
+  acknowledged: boolean;
+  rejected: boolean;
+  /** It is not in the log and never will be: a retry of one that is, or refused at the door. */
+  isOut?: boolean;
+}
+
+export interface TransactionModel {
+  readonly id: number;
+  readonly entries: { readonly model: TopicModel; readonly entry: Entry }[];
+  /** Commits of a group that are part of it. */
+  readonly commits: { readonly model: TopicModel; readonly group: GroupModel; readonly place: Place }[];
+}
+
+export interface PartitionModel {
+  /** What the last recovery showed, by offset; undefined in gaps. */
+  records: (Entry | undefined)[];
+  /** Where it started when the log was opened. */
+  startBefore: number;
+  /** Deletions that were acknowledged, and asked for. */
+  start: number;
+  startMax: number;
+  /** What readers have been shown in this life. */
+  visibleEnd: number;
+  /** Up to here log.sync() has promised durability. */
+  syncedEnd: number;
+}
+
+/** What a group of a topic has committed, by partition: the offset of the next record. */
+export interface GroupModel {
+  readonly name: string;
+  readonly committed: Map<number, number>;
+  /** Asked for since. */
+  readonly pending: { readonly partition: number; readonly offset: number }[];
+  /** A consumer of the group is at work. */
+  isBusy: boolean;
+}
+
+export type Config = Pick<
+  TopicConfig,
+  "partitions" | "durability" | "compression" | "segmentBytes" | "retentionBytes" | "cleanup"
+>;
+
+export interface TopicModel {
+  readonly name: string;
+  /** What the topic has, and what it may have, since that was asked for. */
+  config: Config;
+  configsAsked: Config[];
+  /** What it had before, in this life. */
+  configsBefore: Config[];
+  topic: Topic | undefined;
+  state: "creating" | "alive" | "deleting" | "gone";
+  readonly partitions: PartitionModel[];
+  /** Submitted since the last recovery, in order. */
+  entries: Entry[];
+  readonly groups: Map<string, GroupModel>;
+  /** Where the record with an id is. */
+  readonly ids: Map<string, Place>;
+}
+
+/** What a partition may hold: by offset where that is known, and what may be anywhere. */
+export interface Expected {
+  readonly records: (Entry | undefined)[];
+  readonly unplaced: Entry[];
+  /** The partition cannot end beyond this. */
+  readonly endMax: number;
+}
+
+export const levels: Readonly<Record<Durability, number>> = { memory: 0, os: 1, disk: 2 };
+
+export function newPartition(): PartitionModel {
+  return { records: [], startBefore: 0, start: 0, startMax: 0, visibleEnd: 0, syncedEnd: 0 };
+}
+
+export function modelOf(model: TopicModel, partition: number): PartitionModel {
+  return model.partitions[partition] as PartitionModel;
+}
+
+export function placeOf({ place, receipt }: Entry): Place | undefined {
+  if (place !== undefined) return place;
+  const offset = receipt?.offset;
+  return offset === undefined ? undefined : { partition: (receipt as Receipt).partition, offset };
+}
+
+/** Everything placed so far, by offset: what recovery found, then what was submitted since. */
+export function expectedIn(model: TopicModel, partition: number): Expected {
+  const known = modelOf(model, partition).records;
+  const records = [...known];
+  const unplaced: Entry[] = [];
+  for (const entry of model.entries) {
+    if (entry.isOut === true) continue;
+    const place = placeOf(entry);
+    if (place === undefined && entry.partition === partition) unplaced.push(entry);
+    if (place?.partition !== partition) continue;
+    if (records[place.offset] !== undefined) fail("I9", model, place, "given twice");
+    records[place.offset] = entry;
+  }
+  const holesMax = unplaced.some(({ isJump }) => isJump) ? Number.POSITIVE_INFINITY : unplaced.length;
+  let holes = 0;
+  let isGap = false;
+  for (let offset = records.length - 1; offset >= known.length; offset--) {
+    const entry = records[offset];
+    if (entry !== undefined) isGap = entry.isJump === true;
+    else if (!isGap && ++holes > holesMax) fail("I2", model, { partition, offset }, "left out");
+  }
+  return { records, unplaced, endMax: records.length + holesMax };
+}
+
+/** Whether records go without anybody having asked for it. */
+function hasRetention(configs: readonly Config[]): boolean {
+  return configs.some(({ retentionBytes }) => retentionBytes >= 0);
+}
+
+/** Up to where records may be gone: a deletion was asked for, or they are consumed, or there were too many. */
+export function startMaxOf(model: TopicModel, partition: number, end: number): number {
+  const configs = [model.config, ...model.configsAsked, ...model.configsBefore];
+  if (hasRetention(configs)) return end;
+  const { startMax } = modelOf(model, partition);
+  if (!configs.some(({ cleanup }) => cleanup === "consumed") || model.groups.size === 0) return startMax;
+  // A group that is only beginning may not count yet; one that has committed does.
+  const known = [...model.groups.values()].filter(({ committed }) => committed.size > 0);
+  if (known.length === 0) return end;
+  let consumed = end;
+  for (const { committed, pending } of known) {
+    const asked = pending.filter((one) => one.partition === partition).map(({ offset }) => offset);
+    // Where it has not committed, it began somewhere.
+    consumed = Math.min(consumed, Math.max(committed.get(partition) ?? end, ...asked));
+  }
+  return Math.max(startMax, consumed);
+}
+
+export function checkAcknowledged(model: TopicModel, entry: Entry, result: AppendResult): void {
+  const place = { partition: result.partition, offset: result.offset };
+  const given = entry.receipt;
+  if (given !== undefined && (result.offset !== given.offset || result.partition !== given.partition))
+    fail("I1", model, place, `acknowledged elsewhere than at ${given.offset}`);
+  if (levels[result.durability] < levels[entry.level])
+    fail("I1", model, place, `acknowledged at ${result.durability}, not ${entry.level}`);
+}
+
+export function fail(promise: string, model: TopicModel, place: Place | undefined, what: string): never {
+  const where = place === undefined ? model.name : `${model.name}/${place.partition} offset ${place.offset}`;
+  throw new Violation(`${promise}: ${where}: ${what} (durability ${model.config.durability})`);
+}

@@ -1,0 +1,226 @@
+// What a log shows that was opened again, compared with what the oracle knows. Looking changes nothing, so that many
+// crashes can be tried from one moment; adopting makes what was seen the truth from now on.
+import type { Log, LogRecord, Topic } from "@strandlog/log";
+import { Violation } from "@strandlog/log/testing";
+import {
+  type Config,
+  type Entry,
+  expectedIn,
+  fail,
+  modelOf,
+  newPartition,
+  type Place,
+  startMaxOf,
+  type TopicModel,
+  type TransactionModel,
+} from "./models.js";
+import { type Ending, type Found, type Oracle, worseEnding } from "./oracle.js";
+
+interface SeenPartition {
+  readonly start: number;
+  readonly end: number;
+  readonly found: Found;
+}
+
+interface SeenTopic {
+  readonly topic: Topic;
+  readonly config: Config;
+  readonly partitions: readonly SeenPartition[];
+  /** By group, then by partition. */
+  readonly groups: ReadonlyMap<string, ReadonlyMap<number, number>>;
+}
+
+export type Seen = ReadonlyMap<TopicModel, SeenTopic>;
+
+/** Throws a Violation. `served`: what the recovery before this one has shown, which must still be there. */
+export async function look(oracle: Oracle, log: Log, ending: Ending, served?: Seen): Promise<Seen> {
+  const names = new Set(await log.topics());
+  const seen = new Map<TopicModel, SeenTopic>();
+  for (const model of oracle.topics) {
+    const isThere = names.delete(model.name);
+    if ((model.state === "alive" || served?.has(model) === true) && !isThere)
+      fail("I1", model, undefined, "the topic is gone");
+    if (model.state === "gone" && isThere) fail("I9", model, undefined, "the deleted topic came back");
+    if (isThere) seen.set(model, await lookAtTopic(oracle, log, model, ending, served?.get(model)));
+  }
+  for (const name of names) throw new Violation(`I2: there is a topic "${name}" that nobody made`);
+  checkTransactions(oracle, seen);
+  return seen;
+}
+
+/** What was seen is what must be there from now on. */
+export function adopt(oracle: Oracle, seen: Seen): void {
+  for (const model of oracle.topics) {
+    const shown = seen.get(model);
+    model.state = shown === undefined ? "gone" : "alive";
+    model.topic = shown?.topic;
+    if (shown !== undefined) adoptTopic(model, shown);
+  }
+  oracle.topics = oracle.topics.filter(({ state }) => state === "alive");
+  oracle.isFailed = false;
+}
+
+async function lookAtTopic(
+  oracle: Oracle,
+  log: Log,
+  model: TopicModel,
+  ending: Ending,
+  served: SeenTopic | undefined,
+): Promise<SeenTopic> {
+  const topic = await log.existingTopic(model.name);
+  const config = configOf(model, topic, served);
+  const partitions: SeenPartition[] = [];
+  for (let number = 0; number < config.partitions; number++)
+    partitions.push(await lookAtPartition(oracle, model, topic, number, ending, served?.partitions[number]));
+  const groups = new Map<string, Map<number, number>>();
+  for (const group of await topic.groups())
+    groups.set(
+      group.group,
+      new Map(group.partitions.map(({ partition, committed }) => [partition, committed])),
+    );
+  checkGroups(model, groups, partitions, served);
+  return { topic, config, partitions, groups };
+}
+
+function configOf(model: TopicModel, topic: Topic, served: SeenTopic | undefined): Config {
+  const allowed = served === undefined ? [model.config, ...model.configsAsked] : [served.config];
+  const isIt = (config: Config): boolean =>
+    Object.entries(config).every(([option, wanted]) => topic.config[option as keyof Config] === wanted);
+  const config = allowed.find(isIt);
+  if (config === undefined)
+    fail(
+      "I1",
+      model,
+      undefined,
+      `its settings are ${JSON.stringify(topic.config)}, not ${JSON.stringify(allowed)}`,
+    );
+  while (model.partitions.length < config.partitions) model.partitions.push(newPartition());
+  return config;
+}
+
+async function lookAtPartition(
+  oracle: Oracle,
+  model: TopicModel,
+  topic: Topic,
+  number: number,
+  ending: Ending,
+  served: SeenPartition | undefined,
+): Promise<SeenPartition> {
+  const partition = topic.partition(number);
+  const { logStartOffset, highWatermark, logEndOffset } = await partition.describe();
+  const at = (offset: number): Place => ({ partition: number, offset });
+  const { records: expected, endMax } = expectedIn(model, number);
+  const isClean = ending === "closed" && !oracle.isFailed;
+  const level = worseEnding(ending, "process") === "power" ? "disk" : "os";
+  const must = Math.max(
+    isClean ? expected.length : oracle.acknowledgedEnd(model, number, level),
+    served?.end ?? 0,
+  );
+  if (highWatermark !== logEndOffset)
+    fail("I3", model, at(highWatermark), `recovered, but visible only up to here, not ${logEndOffset}`);
+  if (logEndOffset < must)
+    fail("I1", model, at(logEndOffset), `lost: acknowledged up to ${must} (${ending})`);
+  if (logEndOffset > endMax) fail("I2", model, at(expected.length), `invented: it ends at ${logEndOffset}`);
+  const startMin = Math.max(modelOf(model, number).start, served?.start ?? 0);
+  if (logStartOffset < startMin)
+    fail("I9", model, at(logStartOffset), `back although deleted up to ${startMin}`);
+  const startMax = Math.max(startMaxOf(model, number, logEndOffset), startMin);
+  if (logStartOffset > startMax)
+    fail("I1", model, at(logStartOffset), `its start, yet deletion was asked for up to ${startMax}`);
+  const records: LogRecord[] = [];
+  for await (const record of partition.read()) records.push(record);
+  // Retention may be at work already.
+  const { logStartOffset: startNow } = await partition.describe();
+  const { next, found } = oracle.compare(model, number, logStartOffset, startNow, records);
+  if (next !== logEndOffset && startNow < logEndOffset)
+    fail("I2", model, at(next), `reading ends here, the partition at ${logEndOffset}`);
+  return { start: startNow, end: logEndOffset, found };
+}
+
+function checkGroups(
+  model: TopicModel,
+  groups: SeenTopic["groups"],
+  partitions: readonly SeenPartition[],
+  served: SeenTopic | undefined,
+): void {
+  for (const name of groups.keys())
+    if (!model.groups.has(name)) fail("I2", model, undefined, `there is a group "${name}" that nobody made`);
+  for (const [name, { committed, pending }] of model.groups) {
+    for (let number = 0; number < partitions.length; number++) {
+      const shown = groups.get(name)?.get(number);
+      const before = served?.groups.get(name)?.get(number);
+      const promised = before ?? committed.get(number);
+      const asked = pending.filter(({ partition }) => partition === number).map(({ offset }) => offset);
+      const isRight = promised === undefined || shown === promised || asked.includes(shown ?? -1);
+      const isNew = promised === undefined && (shown ?? 0) > (partitions[number]?.end ?? 0);
+      if (isRight && !isNew) continue;
+      const wanted = `${promised ?? "nothing"}, and ${asked.join(", ") || "nothing"} was asked for`;
+      fail("I1", model, { partition: number, offset: shown ?? -1 }, `group "${name}" committed ${wanted}`);
+    }
+  }
+}
+
+/** All of a transaction, or nothing of it, as far as it can be seen. */
+function checkTransactions(oracle: Oracle, seen: Seen): void {
+  const transactions = new Set<TransactionModel>();
+  for (const { entries } of oracle.topics)
+    for (const { transaction } of entries) if (transaction !== undefined) transactions.add(transaction);
+  for (const transaction of transactions) {
+    if (transaction.entries[0]?.entry.isOut === true) continue;
+    const parts = [
+      ...transaction.entries.map((part) => isThere(seen, part.model, part.entry)),
+      ...transaction.commits.map(({ model, group, place }) => {
+        const shown = seen.get(model)?.groups.get(group.name)?.get(place.partition);
+        // A later one may have followed: then it cannot be told.
+        return seen.has(model) && (shown ?? 0) <= place.offset ? shown === place.offset : undefined;
+      }),
+    ].filter((part) => part !== undefined);
+    if (new Set(parts).size > 1)
+      throw new Violation(`I2: half of transaction ${transaction.id} is there: ${parts.join(", ")}`);
+  }
+}
+
+/** Undefined when that cannot be told: its topic, or what is at the head of its partition, was deleted. */
+function isThere(seen: Seen, model: TopicModel, entry: Entry): boolean | undefined {
+  const partition = seen.get(model)?.partitions[entry.partition ?? -1];
+  if (partition === undefined) return undefined;
+  for (const found of partition.found.values()) if (found === entry) return true;
+  return partition.start > modelOf(model, entry.partition as number).startBefore ? undefined : false;
+}
+
+function adoptTopic(model: TopicModel, { config, partitions, groups }: SeenTopic): void {
+  for (const [number, { start, end, found }] of partitions.entries()) {
+    const partition = modelOf(model, number);
+    const records = expectedIn(model, number).records.slice(0, end);
+    for (const [offset, entry] of found) records[offset] = entry;
+    partition.records = Array.from({ length: end }, (_, offset) =>
+      settled(records[offset], { partition: number, offset }),
+    );
+    partition.startBefore = partition.start = partition.startMax = start;
+    partition.visibleEnd = partition.syncedEnd = 0;
+  }
+  for (const { records } of model.partitions)
+    for (const entry of records)
+      if (entry?.dedupeId !== undefined && entry.place !== undefined)
+        model.ids.set(entry.dedupeId, entry.place);
+  model.config = config;
+  model.configsAsked = [];
+  model.configsBefore = [];
+  model.entries = [];
+  for (const [name, group] of model.groups) {
+    const shown = groups.get(name);
+    if (shown === undefined) model.groups.delete(name);
+    // Nothing committed shows as 0, too; a group that begins may commit where the partition starts.
+    for (const [partition, offset] of shown ?? []) if (offset > 0) group.committed.set(partition, offset);
+    group.pending.length = 0;
+    group.isBusy = false;
+  }
+}
+
+/** The record as it is known from now on. */
+function settled(entry: Entry | undefined, place: Place): Entry | undefined {
+  if (entry === undefined) return undefined;
+  const { key, value, level, dedupeId } = entry;
+  const id = dedupeId === undefined ? {} : { dedupeId };
+  return { key, value, level, ...id, place, acknowledged: true, rejected: false };
+}
