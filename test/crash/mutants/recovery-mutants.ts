@@ -1,0 +1,168 @@
+// Bugs of opening a log that was not closed.
+import type { Mutant } from "./mutant.js";
+
+const open = "storage/file/open-file-storage.js";
+const scan = "journal/journal-scan.js";
+const fileState = "storage/file/file-state.js";
+
+export const recoveryMutants: readonly Mutant[] = [
+  {
+    name: "replay begins one block too late",
+    promise: "I1",
+    file: open,
+    find: "checkpoint.writers, checkpoint.journalStart);",
+    replace: "checkpoint.writers, checkpoint.journalStart + 1);",
+  },
+  {
+    name: "a block's payload is believed whatever its checksum is",
+    promise: "I6",
+    file: scan,
+    find: "count < payload.length || crc32c(payload) !== header.payloadCrc",
+    replace: "count < payload.length",
+  },
+  {
+    name: "a block's header is believed whatever its checksum is",
+    promise: "I6",
+    file: "journal/block.js",
+    find: "buffer.readUInt32BE(60) !== crc32c(buffer.subarray(0, 60))",
+    replace: "false",
+    scenario: "a torn header is no block",
+  },
+  {
+    name: "blocks of any writer are accepted",
+    promise: "I10",
+    file: scan,
+    find: "#isLive(header) {",
+    replace: "#isLive(header) { if (header !== undefined) return true;",
+  },
+  {
+    name: "blocks of an earlier writer count beyond the start of the next",
+    promise: "I10",
+    file: scan,
+    find: "return this.#writers.slice(index + 1).every((later) => header.sequence < later.start);",
+    replace: "return true;",
+  },
+  {
+    name: "a block counts whatever its sequence is",
+    promise: "I10",
+    file: scan,
+    find: "header?.sequence !== where.sequence",
+    replace: "header === undefined",
+  },
+  {
+    name: "the first block of a file counts whoever wrote it",
+    promise: "I10",
+    file: scan,
+    find: "header.sequence !== sequence || !this.#isLive(header)",
+    replace: "header.sequence !== sequence",
+  },
+  {
+    name: "damage of synced blocks is taken for a torn end",
+    promise: "I6",
+    file: open,
+    find: "await scan.checkEnd();",
+    replace: "",
+    scenario: "damage of a synced block is reported",
+  },
+  {
+    name: "a torn end is taken for damage",
+    promise: "I6",
+    file: scan,
+    find: "found.sequence >= this.next.sequence && found.syncedSequence >= this.next.sequence",
+    replace: "found.sequence >= this.next.sequence",
+  },
+  {
+    name: "blocks that read well are trusted though nothing says that they are synced",
+    promise: "I3",
+    file: open,
+    find: "const uncertain = recent.filter(({ sequence }) => sequence > scan.syncedSequence);",
+    replace: "const uncertain = []; scan.syncedSequence = scan.next.sequence - 1;",
+  },
+  {
+    name: "uncertain blocks are not written anew",
+    promise: "I3",
+    file: open,
+    find: "await rewrite(journal, replayed.uncertain);",
+    replace: "",
+  },
+  {
+    name: "uncertain blocks are written anew but not synced",
+    promise: "I3",
+    file: open,
+    find: "await journal.sync();",
+    replace: "",
+  },
+  {
+    name: "a new writer counts before it has written the uncertain blocks anew",
+    promise: "I4",
+    file: open,
+    find: "await rewrite(journal, replayed.uncertain);",
+    replace:
+      "await writeCheckpoint(fs, directory, { ...checkpoint, writers }); await rewrite(journal, replayed.uncertain);",
+  },
+  {
+    name: "a new writer begins without a checkpoint file that names it",
+    promise: "I1",
+    file: open,
+    find: "await writeCheckpoint(fs, directory, { ...checkpoint, writers });",
+    replace: "",
+  },
+  {
+    name: "files of deleted records go before the deletion is certain",
+    promise: "I4",
+    file: open,
+    find: "await rewrite(journal, replayed.uncertain);",
+    replace: "await state.tidy(); await rewrite(journal, replayed.uncertain);",
+  },
+  {
+    name: "only the newest writer counts after recovery",
+    promise: "I4",
+    file: open,
+    find: "[...checkpoint.writers.filter(({ start }) => start < writer.start), writer]",
+    replace: "[writer]",
+  },
+  {
+    name: "the directories above a new log are not synced",
+    promise: "I1",
+    file: open,
+    find: "of parentsOf(directory))",
+    replace: "of [])",
+  },
+  {
+    name: "the name of a new log's checkpoint file is not synced when it is found",
+    promise: "I1",
+    file: open,
+    find: "could make it durable.\n        await fs.syncDirectory(directory);",
+    replace: "could make it durable.\n",
+  },
+  {
+    name: "names of journal files that a killed process made are not synced",
+    promise: "I1",
+    file: open,
+    find: "make their names durable.\n    await fs.syncDirectory(directory);",
+    replace: "make their names durable.\n",
+  },
+  {
+    name: "a batch that is in a segment is replayed again",
+    promise: "I2",
+    file: fileState,
+    find: "if (batch.nextOffset <= partition.logEndOffset)",
+    replace: "if (false)",
+  },
+  {
+    name: "the lock is not taken",
+    promise: "I2",
+    file: open,
+    find: "const lock = await fs.lock(directory);",
+    replace: "const lock = { release: () => Promise.resolve() };",
+    scenario: "a log has one writer",
+  },
+  {
+    name: "the checkpoint file is believed whatever its checksum is",
+    promise: "I6",
+    file: "checkpoint/checkpoint-file.js",
+    find: 'crc32c(body).toString(16).padStart(8, "0") !== crc',
+    replace: "false",
+    scenario: "damage of the checkpoint file is reported",
+  },
+];

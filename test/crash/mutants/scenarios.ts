@@ -1,0 +1,300 @@
+// Short stories for the mutants that random histories cannot notice, each with one way to go wrong. They throw when it
+// does; on the engine as it is they pass.
+import type { Log, LogRecord, Topic } from "@strandlog/log";
+import { openLog } from "@strandlog/log";
+import { verifyDirectory } from "@strandlog/log/format";
+import { Crashed, Simulation, Violation } from "@strandlog/log/testing";
+
+export type ScenarioName =
+  | "damage in a segment is reported"
+  | "a batch in the place of another is reported"
+  | "a torn header is no block"
+  | "damage of a synced block is reported"
+  | "damage of the checkpoint file is reported"
+  | "a log has one writer"
+  | "a transaction is durable"
+  | "a transaction is there as a whole or not at all"
+  | "an append under an id is there once"
+  | "a group's progress is durable"
+  | "retention waits for every group"
+  | "a clean close leaves everything in segments"
+  | "what a failed checkpoint wrote is cut off"
+  | "what an interrupted checkpoint left is cleared away";
+
+const kibibyte = 1024;
+const seeds = 12;
+const checkpointPath = "/disk/log/checkpoint";
+const segmentPath = "/disk/log/topics/t-0/00000000000000000000.log";
+
+export const scenarios: Readonly<Record<ScenarioName, () => Promise<void>>> = {
+  "damage in a segment is reported": async () => {
+    const machine = await closedLog(["first", "second", "third"]);
+    flip(machine, segmentPath, (content) => content.indexOf("second"));
+    await mustFail(machine, "CORRUPT_SEGMENT", async () => values(await topicOf(machine)));
+  },
+  "a batch in the place of another is reported": async () => {
+    const machine = await closedLog(["first", "other", "third"]);
+    const file = machine.disk.file(segmentPath);
+    const content = file?.content ?? Buffer.alloc(0);
+    const each = content.length / 3;
+    file?.damage(each, content.subarray(2 * each));
+    await mustFail(machine, "CORRUPT_SEGMENT", async () => values(await topicOf(machine)));
+  },
+  "a torn header is no block": async () => {
+    const machine = await openedLog();
+    const topic = await machine.run(topicOf(machine));
+    await machine.run(topic.append({ value: "kept" }));
+    const [path, position] = await journalChange(
+      machine,
+      topic.append({ value: "torn" }, { durability: "os" }),
+    );
+    // What it says of the blocks before it.
+    flip(machine, path, () => position + 30);
+    machine.crash("process");
+    expectSame(await machine.run(topicOf(machine).then(values)), ["kept"]);
+  },
+  "damage of a synced block is reported": async () => {
+    const machine = await openedLog();
+    const topic = await machine.run(topicOf(machine));
+    const [path, position] = await journalChange(machine, topic.append({ value: "damaged" }));
+    for (const value of ["later", "the one that vouches for it"]) await machine.run(topic.append({ value }));
+    flip(machine, path, () => position + 100);
+    machine.crash("process");
+    await mustFail(machine, "CORRUPT_JOURNAL", () => open(machine));
+  },
+  "damage of the checkpoint file is reported": async () => {
+    const machine = await closedLog(["kept"]);
+    flip(machine, checkpointPath, (content) => content.indexOf('"topic":"t"') + 9);
+    await mustFail(machine, "CORRUPT_CHECKPOINT", () => open(machine));
+  },
+  "a log has one writer": async () => {
+    const machine = await openedLog();
+    await machine.run(open(machine));
+    await mustFail(machine, "LOCKED", () => open(machine));
+  },
+  "a transaction is durable": () =>
+    often(async (machine) => {
+      const log = await machine.run(open(machine));
+      const topic = await machine.run(log.topic("t"));
+      await machine.run(topic.append({ value: "zero" }, { durability: "os" }));
+      await machine.run(
+        log.transaction((tx) => {
+          tx.append(topic, { value: "one" });
+          tx.append(topic, { value: "two" });
+        }),
+      );
+      machine.crash("power");
+      expectSame(await machine.run(topicOf(machine).then(values)), ["zero", "one", "two"]);
+    }),
+  "a transaction is there as a whole or not at all": () =>
+    atEveryStep(
+      async (machine, begun) => {
+        const log = await open(machine);
+        const topics = [await log.topic("t"), await log.topic("u")];
+        begun();
+        await log.transaction((tx) => {
+          for (const topic of topics) tx.append(topic, { value: "x".repeat(3 * kibibyte) });
+        });
+      },
+      async (machine) => {
+        const log = await open(machine);
+        const counts = [];
+        for (const name of ["t", "u"]) counts.push((await values(await log.topic(name))).length);
+        if (counts[0] !== counts[1]) throw new Violation(`a transaction over two topics left ${counts}`);
+      },
+    ),
+  "an append under an id is there once": () =>
+    atEveryStep(
+      async (machine, begun) => {
+        const topic = await topicOf(machine);
+        begun();
+        await topic.append({ value: "once" }, { dedupeId: "id" });
+      },
+      async (machine) => {
+        const topic = await topicOf(machine);
+        await topic.append({ value: "once" }, { dedupeId: "id" });
+        expectSame(await values(topic), ["once"]);
+      },
+    ),
+  "a group's progress is durable": () =>
+    often(async (machine) => {
+      const topic = await machine.run(topicOf(machine));
+      for (const value of ["dealt with", "next"]) await machine.run(topic.append({ value }));
+      const consumer = topic.consumer("group", { commit: "explicit", follow: false });
+      await machine.run(consumer.next());
+      // What is written but not synced keeps the commit from being both in one call.
+      await machine.run(topic.append({ value: "later" }, { durability: "os" }));
+      await machine.run(consumer.commit());
+      machine.crash("power");
+      const again = (await machine.run(topicOf(machine))).consumer("group", { follow: false });
+      const { value } = (await machine.run(again.next())) as { value: LogRecord };
+      expectSame([`${value.value}`], ["next"]);
+    }),
+  "retention waits for every group": async () => {
+    const machine = new Simulation(1);
+    const topic = await machine.run(open(machine).then((log) => log.topic("t", { cleanup: "consumed" })));
+    for (const value of ["one", "two"]) await machine.run(topic.append({ value }));
+    const slow = topic.consumer("slow", { commit: "explicit", follow: false });
+    await machine.run(slow.next());
+    await machine.run(slow.commit());
+    const quick = topic.consumer("quick", { commit: "explicit", follow: false });
+    for (let count = 0; count < 2; count++) await machine.run(quick.next());
+    await machine.run(quick.commit());
+    await machine.run(topic.retain());
+    expectSame(await machine.run(values(topic)), ["two"]);
+  },
+  "a clean close leaves everything in segments": () =>
+    often(async (machine) => {
+      const log = await machine.run(open(machine));
+      const topic = await machine.run(log.topic("t"));
+      await machine.run(topic.append({ value: "one" }, { durability: "memory" }));
+      await machine.run(log.close());
+      machine.crash("power");
+      expectSame(await machine.run(topicOf(machine).then(values)), ["one"]);
+    }),
+  "what a failed checkpoint wrote is cut off": async () => {
+    const machine = await closedLog([long("one")]);
+    const log = await machine.run(open(machine, 20));
+    const topic = await machine.run(log.topic("t"));
+    machine.disk.faults = [{ code: "EIO", verbs: ["sync"], path: /\.log$/, skip: 0, times: 1 }];
+    await machine.run(topic.append({ value: long("two") }));
+    while (machine.disk.hits.length === 0) await machine.run(pause(machine, 10));
+    await machine.run(topic.alter({ segmentBytes: kibibyte }));
+    await machine.run(log.close());
+    await expectClean(machine);
+  },
+  "what an interrupted checkpoint left is cleared away": async () => {
+    const machine = await openedLog();
+    const log = await machine.run(open(machine));
+    const topic = await machine.run(log.topic("t"));
+    for (const value of ["one", "two"]) await machine.run(topic.append({ value: long(value) }));
+    machine.crashBefore((verb, path) => verb === "rename" && path.endsWith("checkpoint.tmp"), "process");
+    await machine.run(log.close()).catch(unlessCrashed);
+    const again = await machine.run(open(machine));
+    await machine.run(again.topic("t").then((same) => same.alter({ segmentBytes: kibibyte })));
+    await machine.run(again.close());
+    await expectClean(machine);
+  },
+};
+
+function open(machine: Simulation, idleMs = 300_000): Promise<Log> {
+  const settings = { journalFileBytes: 64 * kibibyte, journalBytesMax: 128 * kibibyte, lanes: 1, idleMs };
+  return openLog("/disk/log", { ...settings, ...machine.options() });
+}
+
+async function topicOf(machine: Simulation): Promise<Topic> {
+  return (await open(machine)).topic("t");
+}
+
+/** A log of one topic, made and closed. */
+async function openedLog(seed = 1): Promise<Simulation> {
+  const machine = new Simulation(seed);
+  const log = await machine.run(open(machine));
+  await machine.run(log.topic("t"));
+  await machine.run(log.close());
+  return machine;
+}
+
+/** A log with these records in its segment, each in a batch of its own. */
+async function closedLog(records: readonly string[]): Promise<Simulation> {
+  const machine = await openedLog();
+  const log = await machine.run(open(machine));
+  const topic = await machine.run(log.topic("t"));
+  for (const value of records) await machine.run(topic.append({ value }));
+  await machine.run(log.close());
+  return machine;
+}
+
+/** Several lots: a power failure may happen to spare what it could have taken. */
+async function often(story: (machine: Simulation) => Promise<void>): Promise<void> {
+  for (let seed = 1; seed <= seeds; seed++) await story(await openedLog(seed));
+}
+
+/** Lets the power fail at each step from `begun` on, and then looks what is left. */
+async function atEveryStep(
+  story: (machine: Simulation, begun: () => void) => Promise<void>,
+  look: (machine: Simulation) => Promise<void>,
+): Promise<void> {
+  let isOver = false;
+  for (let step = 0; !isOver; step++) {
+    for (let seed = 1; seed <= seeds; seed++) {
+      const machine = await openedLog(seed);
+      isOver = await machine.run(story(machine, () => machine.crashAfter(step, "power"))).then(
+        () => true,
+        (error: unknown) => {
+          unlessCrashed(error);
+          return false;
+        },
+      );
+      machine.disarm();
+      machine.crash("power");
+      await machine.run(look(machine));
+    }
+  }
+}
+
+function unlessCrashed(error: unknown): void {
+  if (!(error instanceof Crashed)) throw error;
+}
+
+function pause(machine: Simulation, milliseconds: number): Promise<void> {
+  return new Promise((resolve) => machine.clock.startTimer(milliseconds, resolve));
+}
+
+/** So long that two of them do not go into one segment of a kibibyte. */
+function long(value: string): string {
+  return value.padEnd(600, ".");
+}
+
+async function values(topic: Topic): Promise<string[]> {
+  const found: string[] = [];
+  for await (const record of topic.read()) found.push(`${record.value}`);
+  return found;
+}
+
+function expectSame(found: readonly string[], expected: readonly string[]): void {
+  if (`${found}` !== `${expected}`) throw new Violation(`${expected} were expected, but there is ${found}`);
+}
+
+/** The files hold what counts and nothing else. */
+async function expectClean(machine: Simulation): Promise<void> {
+  const { fileSystem } = machine.options();
+  const options = fileSystem === undefined ? {} : { fileSystem };
+  const { damages, notes } = await machine.run(verifyDirectory("/disk/log", options));
+  expectSame(
+    [...damages, ...notes].map(({ file, what }) => `${file}: ${what}`),
+    [],
+  );
+}
+
+async function mustFail(machine: Simulation, code: string, action: () => Promise<unknown>): Promise<void> {
+  const outcome = await machine.run(action()).then(
+    () => "nothing",
+    (error: { code?: string; message: string }) => error.code ?? error.message,
+  );
+  if (outcome !== code) throw new Violation(`${code} was expected, but there was ${outcome}`);
+}
+
+/** Changes one bit of a file, at rest. */
+function flip(machine: Simulation, path: string, positionIn: (content: Buffer) => number): void {
+  const file = machine.disk.file(path);
+  if (file === undefined) throw new Error(`there is no file ${path}`);
+  const { content } = file;
+  const position = positionIn(content);
+  file.damage(position, Buffer.from([(content[position] as number) ^ 1]));
+}
+
+/** Where the journal was changed meanwhile. */
+async function journalChange(
+  machine: Simulation,
+  action: PromiseLike<unknown>,
+): Promise<[path: string, position: number]> {
+  const files = [...machine.disk.root.files("")].filter(([path]) => path.endsWith(".journal"));
+  const before = files.map(([, file]) => file.content);
+  await machine.run(Promise.resolve(action));
+  for (const [index, [path, file]] of files.entries()) {
+    const position = file.content.findIndex((byte, at) => byte !== before[index]?.[at]);
+    if (position >= 0) return [path, position];
+  }
+  throw new Error("the journal did not change");
+}
