@@ -19,6 +19,7 @@ export const deletionMutants: readonly Mutant[] = [
     file: fileStorage,
     find: "await this.#track(commit.durable.then(apply));",
     replace: "apply(); await this.#track(commit.durable);",
+    scenario: "a deletion may be interrupted while another ends",
   },
   {
     name: "a deletion of records is not journaled",
@@ -55,13 +56,6 @@ export const deletionMutants: readonly Mutant[] = [
     file: fileState,
     find: "this.nextPartitionNumber = number + 1;",
     replace: "",
-  },
-  {
-    name: "the number of a deleted partition is given again",
-    promise: "I9",
-    file: fileState,
-    find: "nextPartitionNumber: this.nextPartitionNumber,",
-    replace: "nextPartitionNumber: 1 + Math.max(0, ...this.byNumber.keys()),",
   },
   {
     name: "a segment goes as soon as its first record is deleted",

@@ -47,6 +47,7 @@ export const faceMutants: readonly Mutant[] = [
     find: 'flush();\n        await this.#storage.append({ batches: [], durability: "disk", force: true }).durable;',
     replace:
       'flush();\n        await this.#storage.append({ batches: [], durability: "disk", force: true }).written;',
+    scenario: "a sync makes all durable",
   },
   {
     name: "a transaction asks for less than its topics do",

@@ -134,6 +134,7 @@ export const recoveryMutants: readonly Mutant[] = [
     file: open,
     find: "could make it durable.\n        await fs.syncDirectory(directory);",
     replace: "could make it durable.\n",
+    scenario: "the making of a log may be interrupted twice",
   },
   {
     name: "names of journal files that a killed process made are not synced",

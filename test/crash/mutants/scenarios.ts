@@ -1,8 +1,8 @@
 // Short stories for the mutants that random histories cannot notice, each with one way to go wrong. They throw when it
 // does; on the engine as it is they pass.
-import type { Log, LogRecord, Topic } from "@strandlog/log";
+import type { Log, LogOptions, LogRecord, Topic } from "@strandlog/log";
 import { openLog } from "@strandlog/log";
-import { verifyDirectory } from "@strandlog/log/format";
+import { type VerifyReport, verifyDirectory } from "@strandlog/log/format";
 import { Crashed, Simulation, Violation } from "@strandlog/log/testing";
 
 export type ScenarioName =
@@ -19,7 +19,11 @@ export type ScenarioName =
   | "retention waits for every group"
   | "a clean close leaves everything in segments"
   | "what a failed checkpoint wrote is cut off"
-  | "what an interrupted checkpoint left is cleared away";
+  | "what an interrupted checkpoint left is cleared away"
+  | "a wrong index is made anew"
+  | "the making of a log may be interrupted twice"
+  | "a deletion may be interrupted while another ends"
+  | "a sync makes all durable";
 
 const kibibyte = 1024;
 const seeds = 12;
@@ -118,12 +122,14 @@ export const scenarios: Readonly<Record<ScenarioName, () => Promise<void>>> = {
     ),
   "a group's progress is durable": () =>
     often(async (machine) => {
-      const topic = await machine.run(topicOf(machine));
+      const log = await machine.run(open(machine));
+      const topic = await machine.run(log.topic("t"));
+      const other = await machine.run(log.topic("other", { durability: "os" }));
       for (const value of ["dealt with", "next"]) await machine.run(topic.append({ value }));
       const consumer = topic.consumer("group", { commit: "explicit", follow: false });
       await machine.run(consumer.next());
       // What is written but not synced keeps the commit from being both in one call.
-      await machine.run(topic.append({ value: "later" }, { durability: "os" }));
+      await machine.run(other.append({ value: "x" }));
       await machine.run(consumer.commit());
       machine.crash("power");
       const again = (await machine.run(topicOf(machine))).consumer("group", { follow: false });
@@ -143,18 +149,14 @@ export const scenarios: Readonly<Record<ScenarioName, () => Promise<void>>> = {
     await machine.run(topic.retain());
     expectSame(await machine.run(values(topic)), ["two"]);
   },
-  "a clean close leaves everything in segments": () =>
-    often(async (machine) => {
-      const log = await machine.run(open(machine));
-      const topic = await machine.run(log.topic("t"));
-      await machine.run(topic.append({ value: "one" }, { durability: "memory" }));
-      await machine.run(log.close());
-      machine.crash("power");
-      expectSame(await machine.run(topicOf(machine).then(values)), ["one"]);
-    }),
+  "a clean close leaves everything in segments": async () => {
+    const machine = await closedLog(["one", "two"]);
+    const { records, journalBlocks } = await expectClean(machine);
+    expectSame([`${records} records`, `${journalBlocks} blocks`], ["2 records", "0 blocks"]);
+  },
   "what a failed checkpoint wrote is cut off": async () => {
     const machine = await closedLog([long("one")]);
-    const log = await machine.run(open(machine, 20));
+    const log = await machine.run(open(machine, { idleMs: 20 }));
     const topic = await machine.run(log.topic("t"));
     machine.disk.faults = [{ code: "EIO", verbs: ["sync"], path: /\.log$/, skip: 0, times: 1 }];
     await machine.run(topic.append({ value: long("two") }));
@@ -168,18 +170,76 @@ export const scenarios: Readonly<Record<ScenarioName, () => Promise<void>>> = {
     const log = await machine.run(open(machine));
     const topic = await machine.run(log.topic("t"));
     for (const value of ["one", "two"]) await machine.run(topic.append({ value: long(value) }));
-    machine.crashBefore((verb, path) => verb === "rename" && path.endsWith("checkpoint.tmp"), "process");
+    machine.crashBefore((verb, path) => verb === "write" && path.endsWith("checkpoint.tmp"), "process");
     await machine.run(log.close()).catch(unlessCrashed);
     const again = await machine.run(open(machine));
     await machine.run(again.topic("t").then((same) => same.alter({ segmentBytes: kibibyte })));
     await machine.run(again.close());
     await expectClean(machine);
   },
+  "a wrong index is made anew": async () => {
+    const records = ["a", "b", "c", "d", "e"].map((value) => value.padEnd(3 * kibibyte, "."));
+    const machine = await closedLog(records);
+    // The position of its first entry: in the middle of a batch.
+    flip(machine, segmentPath.replace(".log", ".index"), () => 7);
+    const topic = await machine.run(topicOf(machine));
+    for (const [offset, value] of records.entries()) {
+      const { record } = (await machine.run(topic.partition(0).get(offset))) as { record: LogRecord };
+      expectSame([`${record.value}`], [value]);
+    }
+  },
+  "the making of a log may be interrupted twice": async () => {
+    for (let first = 0; first < 16; first++) {
+      for (let second = 0; second < 16; second++) {
+        const machine = new Simulation(1 + first * 16 + second);
+        machine.crashAfter(first, "process");
+        await machine.run(open(machine)).catch(unlessCrashed);
+        machine.crash("process");
+        machine.crashAfter(second, "power");
+        await machine.run(open(machine)).catch(unlessCrashed);
+        machine.crash("power");
+        await machine.run(open(machine));
+      }
+    }
+  },
+  "a deletion may be interrupted while another ends": () =>
+    atEveryStep(
+      async (machine, begun) => {
+        const log = await open(machine);
+        const topic = await log.topic("segments", { segmentBytes: kibibyte });
+        for (const value of ["zero", "one", "two", "three"]) await topic.append({ value: long(value) });
+        await log.close();
+        const partition = (await (await open(machine)).topic("segments")).partition(0);
+        begun();
+        const deletions = [partition.deleteRecords(1)];
+        machine.disk.onOperation = (verb, path) => {
+          if (verb === "sync" && path.includes("/journal/") && deletions.length === 1)
+            deletions.push(partition.deleteRecords(2));
+        };
+        for (const deletion of deletions) await deletion;
+      },
+      async (machine) => {
+        machine.disk.onOperation = undefined;
+        const left = await values(await (await open(machine)).topic("segments"));
+        const all = ["zero", "one", "two", "three"].map(long);
+        expectSame(left, all.slice(-left.length));
+      },
+    ),
+  "a sync makes all durable": () =>
+    often(async (machine) => {
+      const log = await machine.run(open(machine));
+      const other = await machine.run(log.topic("other", { durability: "os" }));
+      await machine.run(other.append({ value: "one" }));
+      await machine.run(log.sync());
+      machine.crash("power");
+      const again = await machine.run(open(machine));
+      expectSame(await machine.run(again.topic("other", { durability: "os" }).then(values)), ["one"]);
+    }),
 };
 
-function open(machine: Simulation, idleMs = 300_000): Promise<Log> {
-  const settings = { journalFileBytes: 64 * kibibyte, journalBytesMax: 128 * kibibyte, lanes: 1, idleMs };
-  return openLog("/disk/log", { ...settings, ...machine.options() });
+function open(machine: Simulation, options: LogOptions = {}): Promise<Log> {
+  const settings = { journalFileBytes: 64 * kibibyte, journalBytesMax: 1024 * kibibyte, lanes: 1 };
+  return openLog("/disk/log", { ...settings, ...machine.options(), ...options });
 }
 
 async function topicOf(machine: Simulation): Promise<Topic> {
@@ -257,14 +317,16 @@ function expectSame(found: readonly string[], expected: readonly string[]): void
 }
 
 /** The files hold what counts and nothing else. */
-async function expectClean(machine: Simulation): Promise<void> {
+async function expectClean(machine: Simulation): Promise<VerifyReport> {
   const { fileSystem } = machine.options();
   const options = fileSystem === undefined ? {} : { fileSystem };
-  const { damages, notes } = await machine.run(verifyDirectory("/disk/log", options));
+  const report = await machine.run(verifyDirectory("/disk/log", options));
+  const found = [...report.damages, ...report.notes];
   expectSame(
-    [...damages, ...notes].map(({ file, what }) => `${file}: ${what}`),
+    found.map(({ file, what }) => `${file}: ${what}`),
     [],
   );
+  return report;
 }
 
 async function mustFail(machine: Simulation, code: string, action: () => Promise<unknown>): Promise<void> {
