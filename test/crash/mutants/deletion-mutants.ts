@@ -19,7 +19,7 @@ export const deletionMutants: readonly Mutant[] = [
     file: fileStorage,
     find: "await this.#track(commit.durable.then(apply));",
     replace: "apply(); await this.#track(commit.durable);",
-    scenario: "a deletion may be interrupted while another ends",
+    scenario: "a deletion that is refused changes nothing",
   },
   {
     name: "a deletion of records is not journaled",
@@ -91,6 +91,7 @@ export const deletionMutants: readonly Mutant[] = [
     file: fileState,
     find: "if (partition.deleted && this.#byDirectory.has(partition.directory))",
     replace: "if (false)",
+    scenario: "a topic may be made again though files of the old one are left",
   },
   {
     name: "the checkpoint file forgets a partition before its files are gone",

@@ -11,6 +11,7 @@ export const faceMutants: readonly Mutant[] = [
     file: partition,
     find: 'batch.visibleAt === "memory" ||',
     replace: "true ||",
+    scenario: "what a reader has seen survives",
   },
   {
     name: "records of a disk topic are visible once written",
@@ -18,6 +19,7 @@ export const faceMutants: readonly Mutant[] = [
     file: partition,
     find: '(batch.visibleAt === "os" && batch.reached === "os")',
     replace: 'batch.reached === "os"',
+    scenario: "what a reader has seen survives",
   },
   {
     name: "what is written counts as synced",

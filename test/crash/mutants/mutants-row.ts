@@ -5,11 +5,22 @@ import { lies } from "../simulated/lying-disk.js";
 import type { Mutant } from "./mutant.js";
 import { mutants } from "./mutants.js";
 import type { MutantJob, MutantOutcome } from "./mutants-worker.js";
+import type { ScenarioName } from "./scenarios.js";
 
 const program = new URL("mutants-worker.js", import.meta.url);
 const planting = new URL("plant.js", import.meta.url);
-const timeMsMax = { quick: 20_000, full: 120_000 };
+const computeMsMax = { quick: 20_000, full: 120_000 };
 const messageCharacters = 90;
+
+const nothingFound: MutantOutcome = { by: undefined, seed: undefined, message: "", histories: 0, crashes: 0 };
+
+/** Without any bug, and without searching on. */
+const healthy = {
+  mutant: undefined,
+  lie: undefined,
+  from: undefined,
+  computeMsMax: computeMsMax.full,
+} as const;
 
 /** What is to be noticed. */
 interface Case {
@@ -19,6 +30,7 @@ interface Case {
 
 interface Finding extends MutantOutcome {
   readonly name: string;
+  readonly scenario: ScenarioName | undefined;
   /** Set when there is no knowing whether it would be noticed. */
   readonly broken?: string;
 }
@@ -64,50 +76,43 @@ async function find({ name, mutant }: Case, { mode, seed }: RowContext): Promise
     scenario: mutant?.scenario,
     seeds: mutant?.seed === undefined ? [] : [mutant.seed],
     from: seed,
-    timeMsMax: timeMsMax[mode],
+    computeMsMax: computeMsMax[mode],
   };
   const execArgv = mutant === undefined ? [] : ["--import", `${planting.href}?${encodeURIComponent(name)}`];
+  const { scenario } = job;
   try {
-    return { name, ...(await runOne(job, execArgv)) };
+    const [outcome] = await runApart([job], execArgv);
+    return { name, scenario, ...(outcome as MutantOutcome) };
   } catch (error) {
     const { message } = error as Error;
-    return { name, by: undefined, seed: undefined, message: "", histories: 0, crashes: 0, broken: message };
+    return { ...nothingFound, name, scenario, broken: message };
   }
 }
 
-/** Runs a job in a process of its own: what is planted stays for as long as the process lives. */
-async function runOne(job: MutantJob, execArgv: readonly string[]): Promise<MutantOutcome> {
+/** Runs jobs in a process of their own: what is planted stays for as long as the process lives. */
+async function runApart(jobs: readonly MutantJob[], execArgv: readonly string[]): Promise<MutantOutcome[]> {
   const outcomes: MutantOutcome[] = [];
-  const lifeMsMax = 2 * job.timeMsMax + 10_000;
-  await runJobs<MutantJob, MutantOutcome>(
-    program,
-    [job],
-    1,
-    (outcome) => outcomes.push(outcome),
-    execArgv,
-    lifeMsMax,
-  );
-  return outcomes[0] as MutantOutcome;
+  const lifeMsMax = 20 * jobs.reduce((sum, job) => sum + job.computeMsMax, 0);
+  const done = (outcome: MutantOutcome): unknown => outcomes.push(outcome);
+  await runJobs<MutantJob, MutantOutcome>(program, jobs, 1, done, execArgv, lifeMsMax);
+  return outcomes;
 }
 
-/** The seeds that complain about the engine as it is, too: then they have noticed nothing. */
-async function unfounded(findings: readonly Finding[]): Promise<MutantOutcome | undefined> {
-  const seeds = [...new Set(findings.map(({ seed }) => seed).filter((seed) => seed !== undefined))];
-  const job: MutantJob = {
-    mutant: undefined,
-    lie: undefined,
-    scenario: undefined,
-    seeds,
-    from: undefined,
-    timeMsMax: timeMsMax.full,
-  };
-  const outcome = await runOne(job, []);
-  return outcome.by === undefined ? undefined : outcome;
+/** What complains about the engine as it is, too, and so has noticed nothing. */
+async function unfounded(findings: readonly Finding[]): Promise<MutantOutcome[]> {
+  const jobs = new Map<string, MutantJob>();
+  for (const { by, seed, scenario } of findings) {
+    if (by === undefined) continue;
+    const seeds = seed === undefined ? [] : [seed];
+    jobs.set(by, { ...healthy, scenario, seeds });
+  }
+  const outcomes = await runApart([...jobs.values()], []);
+  return outcomes.filter(isNoticed);
 }
 
 function resultOf(
   findings: readonly Finding[],
-  doubt: MutantOutcome | undefined,
+  doubts: readonly MutantOutcome[],
   { mode, replay }: RowContext,
 ): RowResult {
   const missed = findings.filter((one) => !isNoticed(one));
@@ -116,12 +121,18 @@ function resultOf(
       ? `nothing noticed that ${name}, in ${histories} histories with ${crashes} crashes`
       : `“${name}” could not be tried: ${broken}`,
   );
-  if (doubt !== undefined) violations.push(`${doubt.by} complains without any mutant, too: ${doubt.message}`);
+  for (const { by, message } of doubts)
+    violations.push(`${by} complains about the engine as it is, too: ${message}`);
+  const table = mode === "full" || replay !== undefined ? findings.filter(isNoticed).map(lineOf) : [];
+  return { points: findings.length, violations, remark: [summaryOf(findings), ...table].join("\n      ") };
+}
+
+function summaryOf(findings: readonly Finding[]): string {
   const noticed = findings.filter(isNoticed);
+  const told = noticed.filter(({ scenario }) => scenario !== undefined).length;
   const hardest = noticed.reduce((most, { crashes }) => Math.max(most, crashes), 0);
-  const summary = `${noticed.length} of ${findings.length} noticed, the hardest after ${hardest} crashes`;
-  const table = mode === "full" || replay !== undefined ? noticed.map(lineOf) : [];
-  return { points: findings.length, violations, remark: [summary, ...table].join("\n      ") };
+  const how = `${noticed.length - told} by random histories, ${told} by scenarios`;
+  return `${noticed.length} of ${findings.length} noticed: ${how}; the hardest after ${hardest} crashes`;
 }
 
 function lineOf({ name, by, histories, message }: Finding): string {
@@ -129,6 +140,6 @@ function lineOf({ name, by, histories, message }: Finding): string {
   return `${name}: ${by}${histories > 1 ? `, the ${histories}th history` : ""}: ${text}`;
 }
 
-function isNoticed({ by }: Finding): boolean {
+function isNoticed({ by }: MutantOutcome): boolean {
   return by !== undefined;
 }

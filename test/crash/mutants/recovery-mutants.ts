@@ -113,6 +113,7 @@ export const recoveryMutants: readonly Mutant[] = [
     file: open,
     find: "await rewrite(journal, replayed.uncertain);",
     replace: "await state.tidy(); await rewrite(journal, replayed.uncertain);",
+    scenario: "a deletion that may not have been synced can be interrupted",
   },
   {
     name: "only the newest writer counts after recovery",
