@@ -55,7 +55,7 @@ export class RandomCalls {
         mustWait = this.#random.chance(0.1);
         this.#randomCall();
       } else if (this.#underway.size === 0) return;
-      else this.#simulation.step();
+      else await this.#simulation.step();
     }
   }
 

@@ -37,6 +37,23 @@ export class SimulatedDirectory {
     this.#pending = [];
   }
 
+  /** A copy that goes its own way from here on; `twins` gets the copy of each file and directory. */
+  fork(twins: Map<unknown, unknown>): SimulatedDirectory {
+    const copy = new SimulatedDirectory();
+    const twinOf = (entry: Entry): Entry => {
+      const known = twins.get(entry) as Entry | undefined;
+      const twin = known ?? (entry instanceof SimulatedFile ? entry.fork() : entry.fork(twins));
+      twins.set(entry, twin);
+      return twin;
+    };
+    for (const [name, entry] of this.#current) copy.#current.set(name, twinOf(entry));
+    for (const [name, entry] of this.#durable) copy.#durable.set(name, twinOf(entry));
+    copy.#pending = this.#pending.map((names) =>
+      names.map(([name, entry]) => [name, entry === undefined ? undefined : twinOf(entry)]),
+    );
+    return copy;
+  }
+
   /** A power cut, here and in all that is still there afterwards. */
   lose(random: Random, style: CrashStyle): void {
     const kept = style === "nothing" ? 0 : random.below(this.#pending.length + 1);

@@ -35,8 +35,11 @@ export interface Fault {
 export interface Operation {
   readonly verb: Verb;
   readonly path: string;
-  /** Does it. `part`, from 0 to 1, is how far it gets when it fails or the process dies. */
-  run(part: number): unknown;
+  /**
+   * Does it, on that disk: the one where it was asked for, or a copy. `part`, from 0 to 1, is how far it gets when it
+   * fails or the process dies.
+   */
+  run(disk: SimulatedDisk, part: number): unknown;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -53,7 +56,7 @@ const changing: ReadonlySet<Verb> = new Set<Verb>([
 ]);
 
 export class SimulatedDisk {
-  readonly root: SimulatedDirectory = new SimulatedDirectory();
+  readonly root: SimulatedDirectory;
   readonly random: Random;
   readonly locks: Set<string> = new Set();
   faults: Fault[] = [];
@@ -67,9 +70,29 @@ export class SimulatedDisk {
   /** Told of each operation that ends well. */
   onOperation: ((verb: Verb, path: string) => void) | undefined;
   #queue: Operation[] = [];
+  /** In a copy: its own file for each file of the original. */
+  readonly #twins: Map<unknown, unknown>;
 
-  constructor(random: Random) {
+  constructor(random: Random, original?: SimulatedDisk) {
     this.random = random;
+    this.#twins = new Map();
+    this.root = original?.root.fork(this.#twins) ?? new SimulatedDirectory();
+    if (original === undefined) return;
+    this.freeBytes = original.freeBytes;
+    this.generation = original.generation;
+    this.openFiles = original.openFiles;
+    for (const path of original.locks) this.locks.add(path);
+    this.#queue = original.#queue.slice();
+  }
+
+  /** A copy with all that is under way, which goes its own way from here on. Nobody hears of what ends there. */
+  fork(random: Random): SimulatedDisk {
+    return new SimulatedDisk(random, this);
+  }
+
+  /** @internal What an operation that was asked for elsewhere has to change here. */
+  own(file: SimulatedFile): SimulatedFile {
+    return (this.#twins.get(file) as SimulatedFile | undefined) ?? file;
   }
 
   get isBusy(): boolean {
@@ -91,6 +114,11 @@ export class SimulatedDisk {
     this.#queue.unshift(operation);
   }
 
+  /** Takes one that is known, instead of drawing it. */
+  take(operation: Operation): void {
+    this.#queue.splice(this.#queue.indexOf(operation), 1);
+  }
+
   /** Whether the disk is another one afterwards: only then is a crash before it worth a try. */
   isChange({ verb }: Operation): boolean {
     return changing.has(verb);
@@ -105,7 +133,7 @@ export class SimulatedDisk {
         this.#fail(operation, fault);
         throw diskError(fault.code, verb, path);
       }
-      const result = operation.run(1);
+      const result = operation.run(this, 1);
       this.onOperation?.(verb, path);
       operation.resolve(result);
     } catch (error) {
@@ -115,16 +143,17 @@ export class SimulatedDisk {
     }
   }
 
-  /** What is under way may have got anywhere; then the process, or the machine, is gone. */
-  crash(kind: CrashKind): void {
+  /** What is under way may have got anywhere; then the process, or the machine, is gone. Default style: by lot. */
+  crash(kind: CrashKind, style?: CrashStyle): void {
     this.generation++;
-    for (const operation of this.#queue) this.#tear(operation);
+    const mayGoOn = style === undefined || style === "prefix" || style === "scattered";
+    if (mayGoOn) for (const operation of this.#queue) this.#tear(operation);
     this.#queue = [];
     this.openFiles = 0;
     this.locks.clear();
     if (kind === "process") return;
     const styles: CrashStyle[] = ["nothing", "everything", "prefix", "scattered", "scattered"];
-    this.root.lose(this.random, this.random.pick(styles));
+    this.root.lose(this.random, style ?? this.random.pick(styles));
   }
 
   directory(path: string): SimulatedDirectory | undefined {
@@ -149,7 +178,7 @@ export class SimulatedDisk {
   #tear(operation: Operation): void {
     if (this.random.chance(0.4)) return;
     try {
-      operation.run(this.random.chance(0.5) ? 1 : this.random.below(1024) / 1024);
+      operation.run(this, this.random.chance(0.5) ? 1 : this.random.below(1024) / 1024);
     } catch {
       // It would have failed. Nobody is left to be told.
     }
@@ -159,7 +188,7 @@ export class SimulatedDisk {
     const file = this.file(operation.path);
     if (operation.verb === "sync") file?.failSync(this.random);
     else if (operation.verb === "write")
-      operation.run(fault.code === "ENOSPC" ? this.random.below(1024) / 1024 : 0);
+      operation.run(this, fault.code === "ENOSPC" ? this.random.below(1024) / 1024 : 0);
   }
 
   #faultFor(verb: Verb, path: string): Fault | undefined {

@@ -1,36 +1,48 @@
 // The content of a file twice: as the page cache has it and as the disk has it, and the changes that lie between.
 // What a power cut makes of the changes is chosen sector by sector.
 import type { Random } from "./random.js";
+import { type Change, SimulatedContent } from "./simulated-content.js";
 
 const sectorBytes = 512;
 
-/** What a power cut keeps of the changes that were not synced. */
+/**
+ * What a power cut keeps of the changes that were not synced: none, all, all up to some moment and part of the next, or
+ * any of their sectors, of which some may hold zeros or noise instead.
+ */
 export type CrashStyle = "nothing" | "everything" | "prefix" | "scattered";
 
-type Change = { readonly position: number; readonly bytes: Buffer } | { readonly length: number };
-
 export class SimulatedFile {
-  #durable = new Content();
-  #current = new Content();
+  #durable = new SimulatedContent();
+  #current = new SimulatedContent();
   #pending: Change[] = [];
 
+  /** In bytes, as the system shows it. */
   get size(): number {
     return this.#current.length;
   }
+  /** In bytes, as a power cut that keeps nothing leaves it. */
   get durableSize(): number {
     return this.#durable.length;
   }
   /** A copy of what the page cache has. */
   get content(): Buffer {
-    return Buffer.from(this.#current.view());
+    return this.#current.slice(0, this.size);
+  }
+
+  /** A copy that goes its own way from here on. */
+  fork(): SimulatedFile {
+    const copy = new SimulatedFile();
+    copy.#durable = this.#durable.clone();
+    copy.#current = this.#current.clone();
+    copy.#pending = this.#pending.slice();
+    return copy;
   }
 
   read(buffer: Uint8Array, length: number, position: number): number {
-    const found = this.#current.view().subarray(position, position + length);
-    buffer.set(found);
-    return found.length;
+    return this.#current.read(buffer, length, position);
   }
 
+  /** The bytes are kept: they may not change afterwards. */
   write(position: number, bytes: Buffer): void {
     this.#change({ position, bytes });
   }
@@ -61,9 +73,10 @@ export class SimulatedFile {
   }
 
   /** Damage of data at rest: changes the bytes without anybody having written them. */
-  damage(position: number, bytes: Buffer): void {
-    this.#durable.apply({ position, bytes });
-    this.#current.apply({ position, bytes });
+  damage(position: number, bytes: Uint8Array): void {
+    const change = { position, bytes: Buffer.from(bytes) };
+    this.#durable.apply(change);
+    this.#current.apply(change);
   }
 
   /** The pages that count as clean are dropped and read again from the disk. */
@@ -101,7 +114,7 @@ export class SimulatedFile {
       lengths.push(now.length);
       for (let at = start - (start % sectorBytes); at < end; at += sectorBytes) {
         if (!random.chance(keep)) continue;
-        const sector = now.view().subarray(at, at + sectorBytes);
+        const sector = now.slice(at, at + sectorBytes);
         this.#durable.apply({ position: at, bytes: sector });
         // A sector that also holds older bytes is taken to be old or new: disks promise that much.
         if (!mayDamage || at < start || !random.chance(0.03)) continue;
@@ -111,47 +124,5 @@ export class SimulatedFile {
     }
     const length = random.chance(0.5) ? now.length : random.pick(lengths);
     this.#durable.apply({ length });
-  }
-}
-
-/** A byte array that grows; what lies beyond its length is zero. */
-class Content {
-  #bytes: Buffer;
-  length = 0;
-
-  constructor(bytes: Buffer = Buffer.alloc(0), length = 0) {
-    this.#bytes = bytes;
-    this.length = length;
-  }
-
-  view(): Buffer {
-    return this.#bytes.subarray(0, this.length);
-  }
-
-  clone(): Content {
-    return new Content(Buffer.from(this.view()), this.length);
-  }
-
-  /** Answers the range of bytes that it touched. */
-  apply(change: Change): [start: number, end: number] {
-    const before = this.length;
-    if ("length" in change) {
-      this.#reserve(change.length);
-      if (change.length < before) this.#bytes.fill(0, change.length, before);
-      this.length = change.length;
-      return [Math.min(before, change.length), Math.max(before, change.length)];
-    }
-    const end = change.position + change.bytes.length;
-    this.#reserve(end);
-    change.bytes.copy(this.#bytes, change.position);
-    this.length = Math.max(before, end);
-    return [Math.min(before, change.position), end];
-  }
-
-  #reserve(length: number): void {
-    if (length <= this.#bytes.length) return;
-    const grown = Buffer.alloc(Math.max(length, this.#bytes.length * 2));
-    this.#bytes.copy(grown);
-    this.#bytes = grown;
   }
 }

@@ -5,6 +5,7 @@ import type { LogOptions } from "../open.js";
 import { Random } from "./random.js";
 import { SimulatedClock } from "./simulated-clock.js";
 import { type CrashKind, SimulatedDisk, type Verb } from "./simulated-disk.js";
+import type { CrashStyle } from "./simulated-file.js";
 import { SimulatedFileSystem } from "./simulated-file-system.js";
 
 /** Thrown into whoever waits for a process that died. */
@@ -35,17 +36,29 @@ export class Simulation {
   /** Operations that changed the disk, since the beginning. */
   changes = 0;
   crashes = 0;
+  /** Called before each operation that changes the disk, which waits for it: the place to look at a {@link fork}. */
+  onChange: ((verb: Verb, path: string) => Promise<void>) | undefined;
   #crashBefore: ((verb: Verb, path: string) => boolean) | undefined;
   #crashKind: CrashKind = "power";
   #busyMs = 0;
   #operations = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, original?: Simulation) {
     this.random = new Random(seed);
-    this.disk = new SimulatedDisk(this.random.fork());
+    this.disk = original?.disk.fork(this.random.fork()) ?? new SimulatedDisk(this.random.fork());
     this.clock = new SimulatedClock(this.random.fork());
-    this.disk.root.subdirectory("disk");
-    this.disk.root.sync();
+    if (original === undefined) {
+      this.disk.root.subdirectory("disk");
+      this.disk.root.sync();
+    } else this.clock.pass(original.clock.elapsedMs());
+  }
+
+  /**
+   * A copy of the machine with what is under way on its disk, but without its processes: crash it and see what is left,
+   * while this one goes on as if nothing had happened.
+   */
+  fork(seed: number): Simulation {
+    return new Simulation(seed, this);
   }
 
   /** What a new process gets. */
@@ -70,10 +83,11 @@ export class Simulation {
     this.#crashBefore = undefined;
   }
 
-  crash(kind: CrashKind): void {
+  /** What a power cut keeps of what was not synced is drawn by lot, unless the style says it. */
+  crash(kind: CrashKind, style?: CrashStyle): void {
     this.disarm();
     this.crashes++;
-    this.disk.crash(kind);
+    this.disk.crash(kind, style);
     this.clock.crash();
   }
 
@@ -88,7 +102,7 @@ export class Simulation {
     for (;;) {
       await quiet();
       if (isSettled) return work;
-      this.step();
+      await this.step();
     }
   }
 
@@ -98,7 +112,7 @@ export class Simulation {
   }
 
   /** One operation or one timer. Call it when the engine is {@link quiet}. */
-  step(): void {
+  async step(): Promise<void> {
     const { disk, clock, random } = this;
     if (!disk.isBusy || random.chance(0.01)) {
       const idleMs = clock.elapsedMs() - this.#busyMs;
@@ -118,6 +132,12 @@ export class Simulation {
         disk.putBack(operation);
         this.crash(this.#crashKind);
         throw new Crashed(this.#crashKind);
+      }
+      if (this.onChange !== undefined) {
+        // A copy that is made now has it among what is under way.
+        disk.putBack(operation);
+        await this.onChange(operation.verb, operation.path);
+        disk.take(operation);
       }
       this.changes++;
     }
