@@ -14,8 +14,6 @@ export interface Mutant {
   /** Occurs exactly once in that file. */
   readonly find: string;
   readonly replace: string;
-  /** A seed whose random history notices it: tried first. */
-  readonly seed?: number;
   /** What notices it where random histories cannot. */
   readonly scenario?: ScenarioName;
 }

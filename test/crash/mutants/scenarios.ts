@@ -1,9 +1,26 @@
 // Short stories for the mutants that random histories cannot notice, each with one way to go wrong. They throw when it
 // does; on the engine as it is they pass.
-import type { Log, LogOptions, LogRecord, Topic, TopicConfig } from "@strandlog/log";
-import { openLog } from "@strandlog/log";
-import { type VerifyReport, verifyDirectory } from "@strandlog/log/format";
-import { Crashed, Simulation, Violation } from "@strandlog/log/testing";
+import type { LogRecord } from "@strandlog/log";
+import { Simulation, Violation } from "@strandlog/log/testing";
+import {
+  atEveryStep,
+  closedLog,
+  expectClean,
+  expectSame,
+  flip,
+  journalChange,
+  kibibyte,
+  long,
+  lots,
+  mustFail,
+  often,
+  open,
+  openedLog,
+  pause,
+  topicOf,
+  unlessCrashed,
+  values,
+} from "./scenario-tools.js";
 
 export type ScenarioName =
   | "damage in a segment is reported"
@@ -28,8 +45,6 @@ export type ScenarioName =
   | "what a reader has seen survives"
   | "a sync makes all durable";
 
-const kibibyte = 1024;
-const seeds = 12;
 const checkpointPath = "/disk/log/checkpoint";
 const segmentPath = "/disk/log/topics/t-0/00000000000000000000.log";
 
@@ -223,12 +238,12 @@ export const scenarios: Readonly<Record<ScenarioName, () => Promise<void>>> = {
   },
   "a deletion that may not have been synced can be interrupted": async () => {
     const all = ["zero", "one", "two"].map(long);
-    for (let seed = 1; seed <= 5 * seeds; seed++) {
+    for (let seed = 1; seed <= 5 * lots; seed++) {
       const machine = await closedLog(all, { segmentBytes: kibibyte }, seed);
       const partition = (await machine.run(topicOf(machine))).partition(0);
       machine.crashBefore((verb, path) => verb === "sync" && path.includes("/journal/"), "process");
       await machine.run(partition.deleteRecords(1)).catch(unlessCrashed);
-      machine.crashAfter(seed % seeds, "power");
+      machine.crashAfter(seed % lots, "power");
       await machine.run(open(machine)).catch(unlessCrashed);
       machine.crash("power");
       const left = await machine.run(topicOf(machine).then(values));
@@ -266,131 +281,3 @@ export const scenarios: Readonly<Record<ScenarioName, () => Promise<void>>> = {
       expectSame(await machine.run(again.topic("other", { durability: "os" }).then(values)), ["one"]);
     }),
 };
-
-function open(machine: Simulation, options: LogOptions = {}): Promise<Log> {
-  const settings = { journalFileBytes: 64 * kibibyte, journalBytesMax: 1024 * kibibyte, lanes: 1 };
-  return openLog("/disk/log", { ...settings, ...machine.options(), ...options });
-}
-
-async function topicOf(machine: Simulation): Promise<Topic> {
-  return (await open(machine)).topic("t");
-}
-
-/** A log of one topic, made and closed. */
-async function openedLog(seed = 1): Promise<Simulation> {
-  const machine = new Simulation(seed);
-  const log = await machine.run(open(machine));
-  await machine.run(log.topic("t"));
-  await machine.run(log.close());
-  return machine;
-}
-
-/** A log with these records in its segment, each in a batch of its own. */
-async function closedLog(
-  records: readonly string[],
-  config: Partial<TopicConfig> = {},
-  seed = 1,
-): Promise<Simulation> {
-  const machine = new Simulation(seed);
-  const log = await machine.run(open(machine));
-  const topic = await machine.run(log.topic("t", config));
-  for (const value of records) await machine.run(topic.append({ value }));
-  await machine.run(log.close());
-  return machine;
-}
-
-/** Several lots: a power failure may happen to spare what it could have taken. */
-async function often(story: (machine: Simulation) => Promise<void>): Promise<void> {
-  for (let seed = 1; seed <= seeds; seed++) await story(await openedLog(seed));
-}
-
-/** Lets the power fail at each step from `begun` on, and then looks what is left. */
-async function atEveryStep(
-  story: (machine: Simulation, begun: () => void) => Promise<void>,
-  look: (machine: Simulation) => Promise<void>,
-): Promise<void> {
-  let isOver = false;
-  for (let step = 0; !isOver; step++) {
-    for (let seed = 1; seed <= seeds; seed++) {
-      const machine = await openedLog(seed);
-      isOver = await machine.run(story(machine, () => machine.crashAfter(step, "power"))).then(
-        () => true,
-        (error: unknown) => {
-          unlessCrashed(error);
-          return false;
-        },
-      );
-      machine.disarm();
-      machine.crash("power");
-      await machine.run(look(machine));
-    }
-  }
-}
-
-function unlessCrashed(error: unknown): void {
-  if (!(error instanceof Crashed)) throw error;
-}
-
-function pause(machine: Simulation, milliseconds: number): Promise<void> {
-  return new Promise((resolve) => machine.clock.startTimer(milliseconds, resolve));
-}
-
-/** So long that two of them do not go into one segment of a kibibyte. */
-function long(value: string): string {
-  return value.padEnd(600, ".");
-}
-
-async function values(topic: Topic): Promise<string[]> {
-  const found: string[] = [];
-  for await (const record of topic.read()) found.push(`${record.value}`);
-  return found;
-}
-
-function expectSame(found: readonly string[], expected: readonly string[]): void {
-  if (`${found}` !== `${expected}`) throw new Violation(`${expected} were expected, but there is ${found}`);
-}
-
-/** The files hold what counts and nothing else. */
-async function expectClean(machine: Simulation): Promise<VerifyReport> {
-  const { fileSystem } = machine.options();
-  const options = fileSystem === undefined ? {} : { fileSystem };
-  const report = await machine.run(verifyDirectory("/disk/log", options));
-  const found = [...report.damages, ...report.notes];
-  expectSame(
-    found.map(({ file, what }) => `${file}: ${what}`),
-    [],
-  );
-  return report;
-}
-
-async function mustFail(machine: Simulation, code: string, action: () => Promise<unknown>): Promise<void> {
-  const outcome = await machine.run(action()).then(
-    () => "nothing",
-    (error: { code?: string; message: string }) => error.code ?? error.message,
-  );
-  if (outcome !== code) throw new Violation(`${code} was expected, but there was ${outcome}`);
-}
-
-/** Changes one bit of a file, at rest. */
-function flip(machine: Simulation, path: string, positionIn: (content: Buffer) => number): void {
-  const file = machine.disk.file(path);
-  if (file === undefined) throw new Error(`there is no file ${path}`);
-  const { content } = file;
-  const position = positionIn(content);
-  file.damage(position, Buffer.from([(content[position] as number) ^ 1]));
-}
-
-/** Where the journal was changed meanwhile. */
-async function journalChange(
-  machine: Simulation,
-  action: PromiseLike<unknown>,
-): Promise<[path: string, position: number]> {
-  const files = [...machine.disk.root.files("")].filter(([path]) => path.endsWith(".journal"));
-  const before = files.map(([, file]) => file.content);
-  await machine.run(Promise.resolve(action));
-  for (const [index, [path, file]] of files.entries()) {
-    const position = file.content.findIndex((byte, at) => byte !== before[index]?.[at]);
-    if (position >= 0) return [path, position];
-  }
-  throw new Error("the journal did not change");
-}
