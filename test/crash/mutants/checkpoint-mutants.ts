@@ -118,7 +118,7 @@ export const checkpointMutants: readonly Mutant[] = [
     find: "await fs.rename(temporary, `${directory}/${name}`);",
     replace:
       // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the engine's code.
-      'const real = await fs.open(`${directory}/${name}`, "create"); await real.write([content], 0); await real.sync(); await real.close();',
+      'const real = await fs.open(`${directory}/${name}`, "create"); await real.write([content], 0); await real.sync(); await real.close(); await fs.remove(temporary);',
   },
   {
     name: "a checkpoint loses a metadata entry",

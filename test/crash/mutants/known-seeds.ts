@@ -52,7 +52,7 @@ export const knownSeeds: Readonly<Record<string, number>> = {
   "only the newest writer counts after recovery": 1,
   "replay begins one block too late": 1,
   "the checkpoint file forgets a partition before its files are gone": 8,
-  "the checkpoint file is overwritten in place": 1,
+  "the checkpoint file is overwritten in place": 2,
   "the checkpoint file is renamed without a sync": 2,
   "the checkpoint file keeps only what whole segments say of the log's start": 7,
   "the checkpoint file's new name is not synced": 4,
