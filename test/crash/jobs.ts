@@ -19,17 +19,26 @@ export function serveJobs<Job, Result>(work: (job: Job) => Promise<Result>): voi
   process.on("disconnect", () => process.exit());
 }
 
-/** Runs all jobs, at most `workers` at once; jobs are taken from the iterable only when a child is free. */
+/**
+ * Runs all jobs, at most `workers` at once; jobs are taken from the iterable only when a child is free. A child that
+ * lives for longer than `lifeMsMax` is ended.
+ */
 export async function runJobs<Job, Result>(
   program: URL,
   jobs: Iterable<Job>,
   workers: number,
   done: (result: Result, job: Job) => void,
   execArgv: readonly string[] = [],
+  lifeMsMax?: number,
 ): Promise<void> {
   const waiting = jobs[Symbol.iterator]();
   const oneByOne = async (): Promise<void> => {
-    const child = fork(program, { execArgv: [...execArgv], serialization: "advanced" });
+    const child = fork(program, {
+      execArgv: [...execArgv],
+      serialization: "advanced",
+      killSignal: "SIGKILL",
+      timeout: lifeMsMax,
+    });
     try {
       for (let next = waiting.next(); next.done !== true; next = waiting.next())
         done(await answer<Job, Result>(child, next.value), next.value);

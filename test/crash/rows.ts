@@ -1,9 +1,17 @@
 import { fullDiskRow } from "./full-disk/full-disk-row.js";
 import { kill9Row } from "./killed/kill9-row.js";
+import { mutantsRow } from "./mutants/mutants-row.js";
 import type { Row } from "./row.js";
 import { exhaustiveRow } from "./simulated/exhaustive-row.js";
 import { recoveryRow } from "./simulated/recovery-row.js";
 import { simRow } from "./simulated/sim-row.js";
 
 /** In the order in which they run: what finds most comes first. */
-export const rows: readonly Row[] = [simRow, exhaustiveRow, recoveryRow, kill9Row, fullDiskRow];
+export const rows: readonly Row[] = [
+  simRow,
+  exhaustiveRow,
+  recoveryRow,
+  mutantsRow,
+  kill9Row,
+  fullDiskRow,
+];
