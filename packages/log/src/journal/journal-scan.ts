@@ -4,7 +4,14 @@
 import { LogError } from "../errors.js";
 import type { File, FileSystem } from "../fs/index.js";
 import { crc32c } from "../record/index.js";
-import { type BlockHeader, blockHeaderBytes, blockSpan, decodeBlockHeader, pageBytes } from "./block.js";
+import {
+  type BlockHeader,
+  blockHeaderBytes,
+  blockSpan,
+  decodeBlockHeader,
+  pageBytes,
+  writerIdAt,
+} from "./block.js";
 import { journalFileName, journalFileNumber } from "./journal-file.js";
 
 /** A writer's blocks count from `start` on, up to the start of the next writer in the list. */
@@ -93,6 +100,7 @@ export class JournalScan {
     for (let start = from; start < end; start += chunk.length) {
       const count = (await file?.read(chunk, Math.min(chunk.length, end - start), start)) ?? 0;
       for (let at = 0; at + blockHeaderBytes <= count; at += pageBytes) {
+        if (!this.#isWriter(writerIdAt(chunk, at))) continue;
         const found = decodeBlockHeader(chunk.subarray(at, at + blockHeaderBytes));
         if (found === undefined || !this.#isLive(found)) continue;
         const isLater = found.sequence >= this.next.sequence && found.syncedSequence >= this.next.sequence;
@@ -144,6 +152,9 @@ export class JournalScan {
     const buffer = Buffer.alloc(blockHeaderBytes);
     if (file === undefined || (await file.read(buffer, blockHeaderBytes, position)) < blockHeaderBytes)
       return undefined;
+    // Behind a file's first block there may be anything, also what somebody made to look like a block of a newer
+    // version: the inside of a block that was overwritten. Writer ids are nobody else's to know.
+    if (position > 0 && !this.#isWriter(writerIdAt(buffer, 0))) return undefined;
     return decodeBlockHeader(buffer);
   }
 
@@ -159,6 +170,10 @@ export class JournalScan {
     const count = await file.read(payload, payload.length, position + blockHeaderBytes);
     if (count < payload.length || crc32c(payload) !== header.payloadCrc) return undefined;
     return { ...header, fileNumber: number, position, payload };
+  }
+
+  #isWriter(id: string | undefined): boolean {
+    return id !== undefined && this.#writers.some(({ writerId }) => writerId === id);
   }
 
   #isLive(header: BlockHeader): boolean {
