@@ -241,3 +241,13 @@ test("a block of a newer version that begins a file is refused as such", async (
   const [scan] = scanOf(t, { 0: [block(0)], 1: [forgedPage()] });
   await assert.rejects(payloadsOf(scan), withCode("UNSUPPORTED_VERSION"));
 });
+
+test("a block that says that a later one had been synced is evidence enough of damage", async (t) => {
+  const [scan] = scanOf(t, { 0: [block(0, { syncedSequence: 1 })] });
+  assert.deepEqual(await payloadsOf(scan), ["block 0"]);
+  await assert.rejects(scan.checkEnd(), (error) => {
+    assert.ok(withCode("CORRUPT_JOURNAL")(error) && error instanceof LogError);
+    assert.match(error.message, /an earlier block says that it had been synced/);
+    return true;
+  });
+});
