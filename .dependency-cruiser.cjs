@@ -3,13 +3,13 @@ const src = "^packages/log/src/";
 const test = "(\\.test|/test-support)\\.ts$";
 
 /** Files at the root of src that every room may import. */
-const base = `${src}(assert|clock|errors|options|watchers)\\.ts$`;
+const base = `${src}(assert|clock|errors|options|shapes|watchers)\\.ts$`;
 /** Where one may learn what a storage driver promises, without learning which driver it is. */
 const contracts = `${src}storage/contracts\\.ts$`;
 /** All that applications call: every other file at the root of src, but for the two that see behind the doors. */
 const face = [
   `${src}face/`,
-  `${src}(?!(assert|clock|errors|options|watchers|open|index|format)\\.ts$)[^/]+\\.ts$`,
+  `${src}(?!(assert|clock|errors|options|shapes|watchers|open|index|format)\\.ts$)[^/]+\\.ts$`,
 ];
 
 /** Says that files in `from` import, of our own files, nothing but themselves and what `to` lists. */
@@ -41,7 +41,11 @@ module.exports = {
       ...below("record", "fs", "journal", "segment", "partition", "checkpoint"),
     ]),
     room("memory storage", `${src}storage/memory/`, [contracts, ...below("record")]),
-    room("face", face, [`${src}(clock|errors|open|options|watchers)\\.ts$`, `${src}record/`, contracts]),
+    room("face", face, [
+      `${src}(clock|errors|open|options|shapes|watchers)\\.ts$`,
+      `${src}record/`,
+      contracts,
+    ]),
     room("wiring", `${src}(open|index)\\.ts$`, [
       ...face,
       base,
@@ -55,6 +59,13 @@ module.exports = {
       severity: "error",
       from: { path: src, pathNot: [`${src}inspect/`, `${src}format\\.ts$`] },
       to: { path: `${src}inspect/` },
+    },
+    {
+      name: "fuzz room",
+      comment: "The fuzz room may import every room and is not published: no room imports it.",
+      severity: "error",
+      from: { path: src, pathNot: [`${src}fuzz/`, test] },
+      to: { path: `${src}fuzz/` },
     },
     {
       name: "only fs touches node:fs",

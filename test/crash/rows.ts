@@ -1,4 +1,5 @@
 import { fullDiskRow } from "./full-disk/full-disk-row.js";
+import { fuzzRow } from "./fuzz/fuzz-row.js";
 import { kill9Row } from "./killed/kill9-row.js";
 import { mutantsRow } from "./mutants/mutants-row.js";
 import type { Row } from "./row.js";
@@ -14,4 +15,5 @@ export const rows: readonly Row[] = [
   mutantsRow,
   kill9Row,
   fullDiskRow,
+  fuzzRow,
 ];

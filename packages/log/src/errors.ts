@@ -9,6 +9,7 @@ export const errorCodes = {
   CORRUPT_BATCH: "Bytes that should be a record batch are not one, or its checksum does not match.",
   CORRUPT_CHECKPOINT: "The checkpoint file is damaged or missing from a directory that holds a log.",
   CORRUPT_JOURNAL: "A journal block that had been synced no longer reads back.",
+  CORRUPT_METADATA: "An entry of the metadata store is not what Strandlog writes there.",
   CORRUPT_SEGMENT: "A segment file is shorter than, or differs from, what was checkpointed.",
   DISK_FULL: "The disk is full. Nothing acknowledged is lost; appends wait until there is space.",
   FOREIGN_DIRECTORY: "The directory holds files that are not Strandlog's.",

@@ -5,7 +5,9 @@ import { type FileSystem, replaceFile } from "../fs/index.js";
 import type { WriterEpoch } from "../journal/index.js";
 import type { PartitionState } from "../partition/index.js";
 import { crc32c } from "../record/index.js";
+import { parseShaped } from "../shapes.js";
 import type { MetadataEntry } from "../storage/contracts.js";
+import { checkpointShape } from "./checkpoint-shape.js";
 
 export const checkpointName = "checkpoint";
 const word = "strandlog-checkpoint";
@@ -40,10 +42,10 @@ export function decodeCheckpoint(path: string, content: Buffer): CheckpointState
   }
   if (String(formatVersion) !== version)
     throw damaged(path, "its version is not a number that was ever used");
-  if (body.length !== Number(length))
+  if (String(body.length) !== length)
     throw damaged(path, `it holds ${body.length} bytes instead of ${length}`);
   if (crc32c(body).toString(16).padStart(8, "0") !== crc) throw damaged(path, "its checksum does not match");
-  return JSON.parse(body.toString("utf8")) as CheckpointState;
+  return parseShaped(body.toString("utf8"), checkpointShape, (what, cause) => damaged(path, what, cause));
 }
 
 export async function readCheckpoint(
@@ -59,6 +61,6 @@ export function writeCheckpoint(fs: FileSystem, directory: string, state: Checkp
   return replaceFile(fs, directory, checkpointName, encodeCheckpoint(state));
 }
 
-function damaged(path: string, what: string): LogError {
-  return new LogError("CORRUPT_CHECKPOINT", `${path} is damaged: ${what}`, { details: { path } });
+function damaged(path: string, what: string, cause?: unknown): LogError {
+  return new LogError("CORRUPT_CHECKPOINT", `${path} is damaged: ${what}`, { cause, details: { path } });
 }

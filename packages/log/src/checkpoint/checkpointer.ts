@@ -148,10 +148,8 @@ export class Checkpointer {
     if (failure !== undefined) throw failure.reason;
     this.#wantsAll = false;
     this.count++;
-    const bytes = results.reduce(
-      (sum, result) => sum + (result.status === "fulfilled" ? result.value : 0),
-      0,
-    );
+    let bytes = 0;
+    for (const lane of lanes) bytes += await lane;
     this.#source.ended({ bytes, partitions: partitions.length, ms: this.#clock.elapsedMs() - started });
   }
 
@@ -191,8 +189,8 @@ export class Checkpointer {
   #oldestNeeded(sequence: number): number {
     let oldest = sequence + 1;
     for (const partition of this.#source.dirty()) {
-      const first = partition.tail.first?.sequence ?? -1;
-      if (first >= 0) oldest = Math.min(oldest, first);
+      const { first } = partition.tail;
+      if (first !== undefined && first.sequence >= 0) oldest = Math.min(oldest, first.sequence);
     }
     return oldest;
   }

@@ -7,5 +7,6 @@ export {
   readCheckpoint,
   writeCheckpoint,
 } from "./checkpoint-file.js";
+export { checkpointShape } from "./checkpoint-shape.js";
 export { Checkpointer } from "./checkpointer.js";
 export { kafkaOffsetFiles, writeKafkaOffsets } from "./kafka-offsets.js";

@@ -1,5 +1,6 @@
 // Brings one partition's journaled batches into its segments: first the writing, later the syncing, so that many
 // partitions can be written before the first of them is synced.
+import { assert } from "../assert.js";
 import type { FileSystem } from "../fs/index.js";
 import type { PartitionLog } from "../partition/index.js";
 import { emptySegment, type FileCache, Segment, type SegmentState } from "../segment/index.js";
@@ -110,7 +111,7 @@ export class PartitionCheckpoint {
   ): boolean {
     const state = this.#stateOf(active);
     const { segmentBytes, segmentMs } = this.partition.config;
-    if (state.logBytes + pending === 0) return false;
+    assert(state.logBytes + pending > 0, "a segment that a batch follows in holds one already");
     if (state.logBytes + pending + bytes > segmentBytes) return true;
     if (nextOffset - 1 - state.baseOffset > relativeOffsetMax) return true;
     const first = state.firstTimestamp >= 0 ? state.firstTimestamp : firstPending;
@@ -134,7 +135,9 @@ export class PartitionCheckpoint {
   /** Anew when this checkpoint holds the first records of an epoch. */
   async #writeLeaderEpochs(): Promise<void> {
     const { leaderEpochs, segments } = this.partition;
-    if (!this.#isNew && (leaderEpochs.at(-1)?.[1] ?? -1) < (segments.at(-1)?.state.nextOffset ?? 0)) return;
+    const newest = leaderEpochs.at(-1);
+    assert(newest !== undefined, "a partition that has batches knows who appended them");
+    if (!this.#isNew && newest[1] < (segments.at(-1)?.state.nextOffset ?? 0)) return;
     const lines = leaderEpochs.map(([epoch, start]) => `${epoch} ${start}\n`);
     await this.#writeSmallFile("leader-epoch-checkpoint", `0\n${lines.length}\n${lines.join("")}`);
   }

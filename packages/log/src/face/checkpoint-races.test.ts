@@ -71,6 +71,27 @@ test("records deleted while a checkpoint rolls segments take no other record wit
   );
 });
 
+test("a topic that is deleted before a checkpoint has come to it is not written", async (t) => {
+  const { directory, gate, log, startCheckpoint } = await openHeld(
+    t,
+    (operation, path) => operation === "write" && path.endsWith(".log"),
+    { lanes: 1 },
+  );
+  // Four are written at once; the last one has to wait.
+  const names = ["a", "b", "c", "d", "e", "last"];
+  for (const name of names) await (await log.topic(name)).append({ value: name });
+  await startCheckpoint();
+  const deleted = log.deleteTopic("last");
+  while (await log.hasTopic("last")) await new Promise((resolve) => setImmediate(resolve));
+  gate.release();
+  await deleted;
+  await log.close();
+  assert.deepEqual(
+    partitionDirectories(directory),
+    names.slice(0, -1).map((name) => `${name}-0`),
+  );
+});
+
 test("a topic that is made again during a checkpoint keeps its records", async (t) => {
   const { directory, gate, log, startCheckpoint } = await openHeld(
     t,

@@ -1,6 +1,7 @@
 // What a consumer is told by its user, and what it is lent by its topic.
 import type { LogRecord } from "../record/index.js";
-import type { Committed, Group } from "./group.js";
+import type { Group } from "./group.js";
+import type { Committed } from "./metadata-values.js";
 import type { Position, ReadSource } from "./reading.js";
 
 /** A record, or where one is. */

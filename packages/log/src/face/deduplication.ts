@@ -4,6 +4,7 @@ import type { Clock } from "../clock.js";
 import type { LogStorage, MetadataEntry, MetadataPut } from "../storage/contracts.js";
 import type { Appender } from "./appender.js";
 import type { RecordInput } from "./forming.js";
+import { type Place, readPlace } from "./metadata-values.js";
 import { type AppendResult, acknowledgedReceipt, type Receipt, receiptOf } from "./receipt.js";
 import { Transaction, type TransactionOptions, type TransactionTarget } from "./transaction.js";
 
@@ -12,13 +13,6 @@ export const idsMax = 1000;
 
 // What the value of an id takes, and what the journal adds to it, at most.
 const placeBytes = 256;
-
-interface Place {
-  readonly partition: number;
-  readonly offset: number;
-  /** Tells which of two ids came first. */
-  readonly turn: number;
-}
 
 export interface DedupeId {
   readonly producer: string;
@@ -51,7 +45,7 @@ export class Deduplication {
     const entries = await this.#storage.metadata.list(this.#prefix);
     const places = entries.map((entry: MetadataEntry) => ({
       key: entry.key,
-      place: JSON.parse(entry.value) as Place,
+      place: readPlace(entry.key, entry.value),
     }));
     places.sort((left, right) => left.place.turn - right.place.turn);
     for (const { key, place } of places) this.#ids(this.#producerOf(key)).set(key, place);

@@ -4,13 +4,7 @@
 import type { Clock } from "../clock.js";
 import type { LogStorage, MetadataPut } from "../storage/contracts.js";
 import { Watchers } from "../watchers.js";
-
-export interface Committed {
-  /** The next record that the group wants. */
-  readonly offset: number;
-  /** When it was committed, in milliseconds since 1970. */
-  readonly at: number;
-}
+import { type Committed, readCommitted } from "./metadata-values.js";
 
 export function groupPrefix(topicId: string): string {
   return `group/${topicId}/`;
@@ -24,10 +18,9 @@ export async function committedOffsets(
   const prefix = groupPrefix(topicId);
   const groups = new Map<string, Map<number, Committed>>();
   for (const { key, value } of await storage.metadata.list(prefix)) {
-    const [name = "", partition] = key.slice(prefix.length).split("/");
-    const group = decodeURIComponent(name);
+    const { group, partition, committed } = readCommitted(prefix, key, value);
     const offsets = groups.get(group) ?? new Map<number, Committed>();
-    offsets.set(Number(partition), JSON.parse(value) as Committed);
+    offsets.set(partition, committed);
     groups.set(group, offsets);
   }
   return groups;

@@ -9,16 +9,11 @@ import { Appender } from "./appender.js";
 import type { Consumer } from "./consumer.js";
 import { dedupePrefix } from "./deduplication.js";
 import { groupPrefix } from "./group.js";
+import { readTopicEntry, type TopicEntry } from "./metadata-values.js";
 import type { AppendResult } from "./receipt.js";
 import { Retention, refuseReadOnly, type StalledGroup } from "./retention.js";
 import { Topic, type TopicDescription, type TopicHost } from "./topic.js";
 import { Transaction, type TransactionOptions } from "./transaction.js";
-
-/** What the metadata store holds of a topic, as JSON under "topic/<name>". */
-interface TopicEntry {
-  readonly topicId: string;
-  readonly config: TopicConfig;
-}
 
 export interface LogStats {
   readonly topics: readonly TopicDescription[];
@@ -240,7 +235,7 @@ export class Log {
   async #open(name: string): Promise<Topic | undefined> {
     const found = await this.#storage.metadata.get(topicPrefix + name);
     if (found === undefined) return undefined;
-    const entry = JSON.parse(found.value) as TopicEntry;
+    const entry = readTopicEntry(found.key, found.value);
     let topic = this.#topics.get(name);
     // A log that is read beside its writer finds topics changed, or deleted and made again.
     if (topic?.topicId !== entry.topicId || topic.config.partitions !== entry.config.partitions) {

@@ -5,7 +5,8 @@ import type { Clock, Timer } from "../clock.js";
 import { LogError } from "../errors.js";
 import type { TopicConfig } from "../options.js";
 import type { LogStorage } from "../storage/contracts.js";
-import { type Committed, committedOffsets } from "./group.js";
+import { committedOffsets } from "./group.js";
+import type { Committed } from "./metadata-values.js";
 import type { GroupDescription } from "./topic-groups.js";
 
 /** A topic, as far as retention is concerned. */

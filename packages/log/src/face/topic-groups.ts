@@ -4,8 +4,9 @@ import { LogError } from "../errors.js";
 import type { LogStorage } from "../storage/contracts.js";
 import { Consumer } from "./consumer.js";
 import type { ConsumerOptions } from "./consumer-options.js";
-import { type Committed, committedOffsets, Group, groupPrefix } from "./group.js";
+import { committedOffsets, Group, groupPrefix } from "./group.js";
 import { type GroupLag, lagOf } from "./lag.js";
+import type { Committed } from "./metadata-values.js";
 import type { ReadSource } from "./reading.js";
 
 export interface GroupDescription extends GroupLag {

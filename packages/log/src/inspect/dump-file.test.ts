@@ -128,6 +128,8 @@ test("the text files show their content, and what is wrong with it", () =>
     const damaged = await dumped(`${directory}/checkpoint`);
     assert.equal(damaged[0]?.kind, "damage");
     assert.ok(damaged.some(({ text }) => text.includes("in segments up to 7")));
+    fs.writeFileSync(`${directory}/checkpoint`, changed.replace('"segments":', '"parts":'));
+    assert.deepEqual(kinds(await dumped(`${directory}/checkpoint`)), ["damage"]);
     fs.writeFileSync(`${directory}/topics/sample-0/partition.metadata`, "version: 9");
     assert.deepEqual(kinds(await dumped(`${directory}/topics/sample-0/partition.metadata`)), ["damage"]);
     fs.writeFileSync(`${directory}/topics/sample-0/leader-epoch-checkpoint`, "0\n2\n1 0\nx\n");

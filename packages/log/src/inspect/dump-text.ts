@@ -1,5 +1,5 @@
 // The small files that are text: the checkpoint, and those that are there for Kafka's tools.
-import { type CheckpointState, decodeCheckpoint } from "../checkpoint/index.js";
+import { type CheckpointState, checkpointShape, decodeCheckpoint } from "../checkpoint/index.js";
 import type { PartitionState } from "../partition/index.js";
 import { count, type DumpLine, damageLine, dumpLine, timeText } from "./dump-line.js";
 
@@ -35,9 +35,9 @@ function decode(
     problem = (error as Error).message;
   }
   try {
-    const body = JSON.parse(content.toString("utf8", content.indexOf(10) + 1)) as CheckpointState;
-    const isUsable = [body.writers, body.metadata, body.partitions].every(Array.isArray);
-    return { state: isUsable ? body : undefined, problem };
+    const body: unknown = JSON.parse(content.toString("utf8", content.indexOf(10) + 1));
+    const isUsable = checkpointShape(body) === undefined;
+    return { state: isUsable ? (body as CheckpointState) : undefined, problem };
   } catch {
     return { state: undefined, problem };
   }

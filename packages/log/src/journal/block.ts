@@ -56,6 +56,12 @@ export function decodeBlockHeader(buffer: Buffer): BlockHeader | undefined {
   };
 }
 
+/** Who wrote a block, as its header says: for what need not be a block, where reading the header could throw. */
+export function writerIdAt(buffer: Buffer, position: number): string | undefined {
+  if (buffer.readUInt32BE(position) !== magic) return undefined;
+  return buffer.toString("hex", position + 32, position + 32 + writerIdBytes);
+}
+
 /** What a block of this payload takes in its file. */
 export function blockSpan(payloadBytes: number): number {
   return Math.ceil((blockHeaderBytes + payloadBytes) / pageBytes) * pageBytes;

@@ -37,15 +37,17 @@ export async function makeJournalFile(
   const temporary = `${path}.tmp`;
   const filling = await fs.open(temporary, "create");
   try {
-    for (let at = 0; at < bytes; at += zeros.length) {
-      await filling.write([zeros.subarray(0, Math.min(zeros.length, bytes - at))], at);
+    try {
+      for (let at = 0; at < bytes; at += zeros.length) {
+        await filling.write([zeros.subarray(0, Math.min(zeros.length, bytes - at))], at);
+      }
+      await filling.sync();
+    } finally {
+      await filling.close();
     }
-    await filling.sync();
-    await filling.close();
     await fs.rename(temporary, path);
     await fs.syncDirectory(directory);
   } catch (error) {
-    await filling.close().catch(() => undefined);
     await fs.remove(temporary);
     await fs.remove(path);
     throw error;

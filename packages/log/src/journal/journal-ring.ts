@@ -87,7 +87,8 @@ export class JournalRing {
 
   /** Goes to the next file with the next block, or as soon as there is one. */
   rotate(): void {
-    if ((this.#live.at(-1)?.position ?? 0) === 0) return;
+    const current = this.#live.at(-1);
+    if (current === undefined || current.position === 0) return;
     this.#rotateWanted = true;
     if (this.#free.length === 0 && this.#mayGrow()) this.#grow();
   }

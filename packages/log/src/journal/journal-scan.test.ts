@@ -223,3 +223,31 @@ test("files of other names are not looked at", async (t) => {
   }
   await findsUpTo(scan, 1);
 });
+
+/** A page of a record's value, made to look like a block that a newer version has written. */
+function forgedPage(): Buffer {
+  const page = block(1, { writerId: "ffffffffffffffff" });
+  page.writeUInt16BE(2, 4);
+  page.writeUInt32BE(crc32c(page.subarray(0, 60)), 60);
+  return page;
+}
+
+test("what a record holds is not taken for a block of a newer version, wherever it was left over", async (t) => {
+  await findsUpTo(scanOf(t, { 0: [block(0), forgedPage()] })[0], 1);
+  await findsUpTo(scanOf(t, { 0: [block(0), zeros, forgedPage()] })[0], 1);
+});
+
+test("a block of a newer version that begins a file is refused as such", async (t) => {
+  const [scan] = scanOf(t, { 0: [block(0)], 1: [forgedPage()] });
+  await assert.rejects(payloadsOf(scan), withCode("UNSUPPORTED_VERSION"));
+});
+
+test("a block that says that a later one had been synced is evidence enough of damage", async (t) => {
+  const [scan] = scanOf(t, { 0: [block(0, { syncedSequence: 1 })] });
+  assert.deepEqual(await payloadsOf(scan), ["block 0"]);
+  await assert.rejects(scan.checkEnd(), (error) => {
+    assert.ok(withCode("CORRUPT_JOURNAL")(error) && error instanceof LogError);
+    assert.match(error.message, /an earlier block says that it had been synced/);
+    return true;
+  });
+});

@@ -4,7 +4,14 @@
 import { LogError } from "../errors.js";
 import type { File, FileSystem } from "../fs/index.js";
 import { crc32c } from "../record/index.js";
-import { type BlockHeader, blockHeaderBytes, blockSpan, decodeBlockHeader, pageBytes } from "./block.js";
+import {
+  type BlockHeader,
+  blockHeaderBytes,
+  blockSpan,
+  decodeBlockHeader,
+  pageBytes,
+  writerIdAt,
+} from "./block.js";
 import { journalFileName, journalFileNumber } from "./journal-file.js";
 
 /** A writer's blocks count from `start` on, up to the start of the next writer in the list. */
@@ -88,11 +95,12 @@ export class JournalScan {
   /** Throws if a block in this part of a file says that what is missing had been synced. */
   async #searchWitness(number: number, from: number, to: number): Promise<void> {
     const file = await this.#open(number);
-    const end = Math.min(to, (await file?.size()) ?? 0);
+    const end = Math.min(to, await file.size());
     const chunk = Buffer.allocUnsafe(Math.min(searchBytes, Math.max(end - from, 0)));
     for (let start = from; start < end; start += chunk.length) {
-      const count = (await file?.read(chunk, Math.min(chunk.length, end - start), start)) ?? 0;
+      const count = await file.read(chunk, Math.min(chunk.length, end - start), start);
       for (let at = 0; at + blockHeaderBytes <= count; at += pageBytes) {
+        if (!this.#isWriter(writerIdAt(chunk, at))) continue;
         const found = decodeBlockHeader(chunk.subarray(at, at + blockHeaderBytes));
         if (found === undefined || !this.#isLive(found)) continue;
         const isLater = found.sequence >= this.next.sequence && found.syncedSequence >= this.next.sequence;
@@ -111,7 +119,7 @@ export class JournalScan {
     return names.map(journalFileNumber).filter((number) => number !== undefined);
   }
 
-  async #open(number: number): Promise<File | undefined> {
+  async #open(number: number): Promise<File> {
     const known = this.#files.get(number);
     if (known !== undefined) return known;
     const file = await this.#fs.open(`${this.#directory}/${journalFileName(number)}`, "read");
@@ -142,8 +150,10 @@ export class JournalScan {
   async #headerAt(number: number, position: number): Promise<BlockHeader | undefined> {
     const file = await this.#open(number);
     const buffer = Buffer.alloc(blockHeaderBytes);
-    if (file === undefined || (await file.read(buffer, blockHeaderBytes, position)) < blockHeaderBytes)
-      return undefined;
+    if ((await file.read(buffer, blockHeaderBytes, position)) < blockHeaderBytes) return undefined;
+    // Behind a file's first block there may be anything, also what somebody made to look like a block of a newer
+    // version: the inside of a block that was overwritten. Writer ids are nobody else's to know.
+    if (position > 0 && !this.#isWriter(writerIdAt(buffer, 0))) return undefined;
     return decodeBlockHeader(buffer);
   }
 
@@ -152,13 +162,17 @@ export class JournalScan {
     number: number,
     position: number,
   ): Promise<ScannedBlock | undefined> {
-    const file = (await this.#open(number)) as File;
+    const file = await this.#open(number);
     // The header's own checksum matched; the bound keeps a forged length from allocating more than the file holds.
     if (position + blockHeaderBytes + header.payloadBytes > (await file.size())) return undefined;
     const payload = Buffer.allocUnsafeSlow(header.payloadBytes);
     const count = await file.read(payload, payload.length, position + blockHeaderBytes);
     if (count < payload.length || crc32c(payload) !== header.payloadCrc) return undefined;
     return { ...header, fileNumber: number, position, payload };
+  }
+
+  #isWriter(id: string | undefined): boolean {
+    return id !== undefined && this.#writers.some(({ writerId }) => writerId === id);
   }
 
   #isLive(header: BlockHeader): boolean {

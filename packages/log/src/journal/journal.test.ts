@@ -41,9 +41,10 @@ async function openJournal(t: TestContext, given: Partial<JournalOptions> = {}) 
     ...given,
   };
   const failures: LogError[] = [];
+  const clock = new ManualClock();
   const journal = new Journal(
     fs,
-    new ManualClock(),
+    clock,
     directory,
     options,
     { epoch: writer.epoch, writerId: writer.writerId, sequence: 0, live: [], free: [] },
@@ -60,7 +61,7 @@ async function openJournal(t: TestContext, given: Partial<JournalOptions> = {}) 
   const arm = (hook: DiskHook): void => {
     armed = hook;
   };
-  return { directory, journal, failures, arm, close };
+  return { directory, journal, clock, failures, arm, close };
 }
 
 async function blocksIn(directory: string, start = 0): Promise<ScannedBlock[]> {
@@ -333,4 +334,77 @@ test("closing ends what was queued; what comes later is refused with CLOSED", as
   await last.durable;
   await assert.rejects(journal.append(text("late"), true).durable, withCode("CLOSED"));
   assert.equal((await blocksIn(directory)).at(-1)?.payload.toString(), "last");
+});
+
+test("what waits is written as several blocks where one file could not hold it as one", async (t) => {
+  const { directory, journal, arm } = await openJournal(t, {
+    fileBytes: 64 * kibibyte,
+    firstFileBytes: 64 * kibibyte,
+  });
+  const gate = new Gate((operation) => operation === "writeSynced");
+  arm(gate.hook);
+  const alone = journal.append(text("alone"), true);
+  await settlesSoon(gate.reached, "the write", patienceMs);
+  const large = [1, 2, 3].map((n) => journal.append([Buffer.alloc(30_000, n)], true));
+  gate.release();
+  await Promise.all([alone, ...large].map(({ durable }) => durable));
+  assert.deepEqual(
+    large.map(({ sequence }) => sequence),
+    [2, 2, 3],
+  );
+  assert.equal((await blocksIn(directory)).length, 4);
+});
+
+test("a payload that no file could hold does not fit, and can be asked about before it is appended", async (t) => {
+  const { journal } = await openJournal(t);
+  journal.checkFits(1000 * kibibyte);
+  assert.throws(() => journal.checkFits(1024 * kibibyte), withCode("INVALID_ARGUMENT"));
+});
+
+test("a closed journal has no room to wait for", async (t) => {
+  const { journal, close } = await openJournal(t);
+  await close();
+  await assert.rejects(journal.ring.roomChange(), withCode("CLOSED"));
+});
+
+test("a free file that cannot be removed is reported, and the journal closes all the same", async (t) => {
+  const { directory, journal, arm, close } = await openJournal(t, {
+    fileBytes: 64 * kibibyte,
+    firstFileBytes: 64 * kibibyte,
+  });
+  await appendLarge(journal, 8);
+  await journal.ring.trim(journal.syncedSequence + 1);
+  arm((operation) => {
+    if (operation === "remove") throw new Error("cannot remove (EIO)");
+  });
+  const before = readdirSync(directory).length;
+  await assert.rejects(journal.ring.shrink(), /EIO/);
+  await close();
+  assert.equal(readdirSync(directory).length, before);
+});
+
+test("a journal is busy while it writes, and for the moment in which the next write is likely", async (t) => {
+  const { journal, clock, arm } = await openJournal(t);
+  clock.advance(1000);
+  assert.equal(journal.isBusy, false);
+  const gate = new Gate((operation) => operation === "writeSynced");
+  arm(gate.hook);
+  const { durable } = journal.append(text("a"), true);
+  await settlesSoon(gate.reached, "the write", patienceMs);
+  clock.advance(1000);
+  assert.equal(journal.isBusy, true);
+  gate.release();
+  await durable;
+  // It still has to see whether anything else is waiting.
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(journal.isBusy, true);
+  clock.advance(1000);
+  assert.equal(journal.isBusy, false);
+});
+
+test("many small pieces of one block are all in it, in order", async (t) => {
+  const { directory, journal } = await openJournal(t);
+  const pieces = Array.from({ length: 40 }, (_, n) => Buffer.alloc(5000, n));
+  await journal.append(pieces, true).durable;
+  assert.deepEqual((await blocksIn(directory))[1]?.payload, Buffer.concat(pieces));
 });

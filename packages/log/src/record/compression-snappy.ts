@@ -11,6 +11,8 @@ export interface SnappyPackage {
 }
 
 const blockBytesMax = 32 * 1024;
+/** The densest element takes three bytes and stands for 64: no block holds more than so many times its bytes. */
+const densityMax = 22;
 const xerialMagic = Buffer.from("\x82SNAPPY\0", "latin1");
 const xerialHeader = Buffer.concat([xerialMagic, Buffer.from([0, 0, 0, 1, 0, 0, 0, 1])]);
 /** Where a block's length would be, this says that another stream starts: streams may be concatenated. */
@@ -54,6 +56,8 @@ export function snappyCodec(snappy: SnappyPackage): Codec {
   function decompressBlock(block: Buffer, bytesMax: number): Buffer {
     const announced = uncompressedLength(block);
     if (announced > bytesMax) throw new RangeError(`${announced} bytes where ${bytesMax} are allowed`);
+    if (announced > densityMax * block.length)
+      throw new RangeError(`${announced} bytes are announced in vain`);
     return snappy.uncompressSync(block);
   }
 

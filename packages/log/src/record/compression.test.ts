@@ -174,6 +174,11 @@ test("snappy refuses a block that announces more than is allowed, before it is g
   assert.throws(() => decompress("snappy", fourGiB, MiB), /4294967295 bytes where 1048576 are allowed/);
 });
 
+test("snappy refuses a block that announces more than its bytes can hold, before it is given memory", () => {
+  const oneMiB = Buffer.from([0x80, 0x80, 0x40, 0x00, 0x41]);
+  assert.throws(() => decompress("snappy", oneMiB, 2 * MiB), /1048576 bytes are announced in vain/);
+});
+
 test("snappy and lz4 stop at the block that exceeds the bound", () => {
   let bytesMade = 0;
   const count = (content: Buffer) => {

@@ -245,6 +245,9 @@ const forgeries: [string, number[]][] = [
   ["that is missing", []],
   ["with more headers than bytes", [14, 0, 0, 0, 1, 2, 120, 126]],
   ["with a header that has no name", [18, 0, 0, 0, 1, 2, 120, 2, 1, 1]],
+  ["whose offset is beyond its batch", [14, 0, 0, 2, 1, 2, 120, 0]],
+  ["whose offset is before its batch", [14, 0, 0, 1, 1, 2, 120, 0]],
+  ["whose last field is the next one's length", [10, 0, 0, 0, 1, 1, 2]],
 ];
 for (const [name, records] of forgeries) {
   for (const codec of ["none", "gzip"] as const) {
@@ -280,4 +283,36 @@ test("an offset or a timestamp beyond 2^53 is refused as such", () => {
   assert.throws(() => far.verify(), withCode("NUMBER_TOO_LARGE"));
   const late = forge(good, (bytes) => bytes.writeBigInt64BE(2n ** 53n, batchField.maxTimestamp));
   assert.throws(() => late.maxTimestamp, withCode("NUMBER_TOO_LARGE"));
+});
+
+test("records whose offsets do not ascend are refused", () => {
+  const two = (bytes: Buffer): void => {
+    bytes.writeInt32BE(2, batchField.recordCount);
+    bytes.writeInt32BE(5, batchField.lastOffsetDelta);
+  };
+  const later = [...good.slice(0, 3), 10, ...good.slice(4)];
+  assert.equal(
+    [
+      ...forge([...good, ...later], two)
+        .verify()
+        .records(),
+    ].length,
+    2,
+  );
+  for (const records of [
+    [...good, ...good],
+    [...later, ...good],
+  ])
+    assert.throws(() => [...forge(records, two).verify().records()], withCode("CORRUPT_BATCH"));
+});
+
+test("an offset or a timestamp that only a sum takes beyond 2^53 is refused as such", () => {
+  const far = forge(good, (bytes) => {
+    bytes.writeBigInt64BE(2n ** 53n - 5n, batchField.baseOffset);
+    bytes.writeInt32BE(10, batchField.lastOffsetDelta);
+  });
+  assert.throws(() => far.verify(), withCode("NUMBER_TOO_LARGE"));
+  const delayed = [14, 0, 2, 0, 1, 2, 120, 0];
+  const late = forge(delayed, (bytes) => bytes.writeBigInt64BE(2n ** 53n - 1n, batchField.baseTimestamp));
+  assert.throws(() => [...late.verify().records()], withCode("NUMBER_TOO_LARGE"));
 });

@@ -121,6 +121,9 @@ export class RecordBatch {
       throw corrupt(`it claims ${count} records up to offset ${this.lastOffset}`);
     }
     if (this.baseOffset < 0) throw corrupt("its base offset is negative");
+    if (this.nextOffset > Number.MAX_SAFE_INTEGER) {
+      throw new LogError("NUMBER_TOO_LARGE", "the last offset of a record batch is beyond 2^53");
+    }
     return this;
   }
 
@@ -128,8 +131,9 @@ export class RecordBatch {
   *records(from = 0): Generator<LogRecord, void, void> {
     const source = this.#recordBytes();
     const reader = new VarintReader(source, 0, source.length);
-    const { baseOffset, baseTimestamp, partition } = this;
+    const { baseOffset, baseTimestamp, lastOffset, partition } = this;
     const appendTime = this.timestampType === "append" ? this.maxTimestamp : undefined;
+    let expected = baseOffset;
     for (let left = this.recordCount; left > 0; left--) {
       const length = reader.next();
       const end = reader.position + length;
@@ -137,13 +141,19 @@ export class RecordBatch {
       reader.position++;
       const timestamp = appendTime ?? baseTimestamp + reader.nextLong();
       if (appendTime !== undefined) reader.nextLong();
+      if (!Number.isSafeInteger(timestamp)) {
+        throw new LogError("NUMBER_TOO_LARGE", "a timestamp is beyond 2^53");
+      }
       const offset = baseOffset + reader.next();
+      if (offset < expected || offset > lastOffset) throw corrupt(`offset ${offset} is out of order`);
+      expected = offset + 1;
       if (offset < from) {
         reader.position = end;
         continue;
       }
       const key = readBytes(source, reader, end);
       const value = readBytes(source, reader, end);
+      if (reader.position >= end) throw corrupt("a record is shorter than its fields");
       const headers = source[reader.position] === 0 ? undefined : source.subarray(reader.position, end);
       if (headers === undefined && reader.position + 1 !== end)
         throw corrupt("a record is longer than its fields");

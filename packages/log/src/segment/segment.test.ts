@@ -2,12 +2,15 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
+import { systemClock } from "../clock.js";
 import { LogError } from "../errors.js";
 import type { Partition } from "../face/partition.js";
 import { type FileSystem, nodeFileSystem } from "../fs/index.js";
+import { ImageFileSystem } from "../fuzz/image-file-system.js";
 import type { TopicConfig } from "../options.js";
-import { batchLengthAt } from "../record/index.js";
+import { batchLengthAt, crc32c } from "../record/index.js";
 import { collect, openAt, temporaryDirectory, withCode } from "../test-support.js";
+import { emptySegment, FileCache, Segment, segmentName } from "./index.js";
 
 interface Written {
   readonly directory: string;
@@ -231,4 +234,18 @@ test("500 partitions are written, checkpointed and read with few descriptors", a
   );
   assert.ok(reading.most() <= 30, `${reading.most()} files were open`);
   assert.ok((await again.stats()).storage.openFiles <= 20);
+});
+
+test("an index that leads before the file's beginning is reported, though its checksum is right", async () => {
+  const fs = new ImageFileSystem();
+  const index = Buffer.alloc(8);
+  index.writeInt32BE(-4096, 4);
+  const directory = "topics/a-0";
+  fs.files = new Map([
+    [`${directory}/${segmentName(0)}.log`, Buffer.alloc(8192)],
+    [`${directory}/${segmentName(0)}.index`, index],
+  ]);
+  const sizes = { nextOffset: 100, logBytes: 8192, offsetIndexBytes: 8, offsetIndexCrc: crc32c(index) };
+  const segment = new Segment(new FileCache(fs, systemClock, 4), directory, { ...emptySegment(0), ...sizes });
+  await assert.rejects(segment.read(50, 1000), withCode("CORRUPT_SEGMENT"));
 });

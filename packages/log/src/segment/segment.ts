@@ -225,7 +225,9 @@ export class Segment {
       return hint;
     }
     const index = await this.#index(this.#offsetIndex);
-    for await (const span of this.spans(findOffset(index, offset - this.#state.baseOffset))) {
+    const start = findOffset(index, offset - this.#state.baseOffset);
+    if (start < 0) throw this.#damaged(0, `its index leads to position ${start}`);
+    for await (const span of this.spans(start)) {
       if (span.lastOffset >= offset) return span.position;
     }
     throw this.#damaged(this.#state.logBytes, `no batch holds offset ${offset}`);

@@ -1,6 +1,7 @@
 // What the file driver puts into the journal's blocks: entries, back to back. Layout: docs/format/journal.md.
 import { LogError } from "../../errors.js";
 import { readInt64, writeInt64 } from "../../record/index.js";
+import { fields, listOf, nullOr, parseShaped, type Shape, text, whole } from "../../shapes.js";
 import type { AppendGroup, PartitionConfig, PartitionName } from "../contracts.js";
 
 /** What is not a batch of records: rare, so that clarity beats size. Kept as JSON. */
@@ -53,7 +54,11 @@ export function* decodeEntries(payload: Buffer): Generator<BatchEntry | ControlE
     if (length < 0 || start + length > payload.length) throw malformed("an entry is cut short");
     const type = payload[at];
     if (type === entryType.control) {
-      yield JSON.parse(payload.toString("utf8", start, start + length)) as ControlEntry;
+      yield parseShaped<ControlEntry>(
+        payload.toString("utf8", start, start + length),
+        controlShape,
+        malformed,
+      );
     } else if (type === entryType.batch && length > batchPrefixBytes - prefixBytes) {
       yield {
         type: "batch",
@@ -67,8 +72,29 @@ export function* decodeEntries(payload: Buffer): Generator<BatchEntry | ControlE
 }
 
 /** The block's checksum matched, so these bytes are what was written: by a newer version, or by mistake. */
-function malformed(what: string): LogError {
-  return new LogError("CORRUPT_JOURNAL", `a journal block with a good checksum makes no sense: ${what}`);
+function malformed(what: string, cause?: unknown): LogError {
+  const message = `a journal block with a good checksum makes no sense: ${what}`;
+  return new LogError("CORRUPT_JOURNAL", message, { cause });
+}
+
+const count = whole();
+const controlShapes: Readonly<Record<ControlEntry["type"], Shape>> = {
+  createPartitions: fields({
+    config: fields({ segmentBytes: count, segmentMs: count }),
+    partitions: listOf(fields({ id: text, topic: text, topicId: text, partition: count, number: count })),
+  }),
+  deletePartitions: fields({ numbers: listOf(count) }),
+  deleteRecords: fields({ number: count, before: count }),
+  metadata: fields({ key: text, value: nullOr(text), version: count }),
+};
+
+/** A type that is not known is let through: whoever applies the entry says that it takes a newer version. */
+function controlShape(value: unknown): string | undefined {
+  const misfit = fields({ type: text })(value);
+  if (misfit !== undefined) return misfit;
+  const { type } = value as { type: string };
+  if (type === "batch") return ".type"; // Only the first byte of an entry makes it one.
+  return Object.hasOwn(controlShapes, type) ? controlShapes[type as ControlEntry["type"]](value) : undefined;
 }
 
 // What an entry adds to what it holds, at most.

@@ -106,6 +106,10 @@ export class FileState {
       case "deleteRecords": {
         const partition = this.byNumber.get(entry.number);
         if (partition === undefined) return;
+        if (entry.before > partition.logEndOffset) {
+          const message = `the journal deletes records before ${entry.before} of ${partition.directory}, which ends at ${partition.logEndOffset}`;
+          throw new LogError("CORRUPT_JOURNAL", message);
+        }
         this.released(partition, partition.startAt(entry.before));
         return;
       }

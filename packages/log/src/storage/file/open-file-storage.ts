@@ -153,7 +153,8 @@ async function syncIfAllowed(fs: FileSystem, directory: string): Promise<void> {
   try {
     await fs.syncDirectory(directory);
   } catch (error) {
-    if (!["EACCES", "EPERM"].includes(systemCode(error) ?? "")) throw error;
+    const code = systemCode(error);
+    if (code !== "EACCES" && code !== "EPERM") throw error;
   }
 }
 

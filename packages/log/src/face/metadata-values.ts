@@ -1,0 +1,84 @@
+// What the face keeps in the metadata store: a topic's settings, what groups have committed, where an id's record is.
+// JSON, whose shape is checked when it is read: the store may be another program's too.
+import { LogError } from "../errors.js";
+import type { TopicConfig } from "../options.js";
+import { fields, oneOf, parseShaped, type Shape, text, whole } from "../shapes.js";
+
+/** Of a topic, under "topic/<name>". */
+export interface TopicEntry {
+  readonly topicId: string;
+  readonly config: TopicConfig;
+}
+
+/** Of a group and a partition, under "group/<topicId>/<group>/<partition>". */
+export interface Committed {
+  /** The next record that the group wants. */
+  readonly offset: number;
+  /** When it was committed, in milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** Of an id that a producer gave to a record, under "dedupe/<topicId>/<producer>/<id>". */
+export interface Place {
+  readonly partition: number;
+  readonly offset: number;
+  /** Tells which of two ids came first. */
+  readonly turn: number;
+}
+
+const topicShape = fields({
+  topicId: text,
+  config: fields({
+    partitions: whole(1, 100_000),
+    durability: oneOf("memory", "os", "disk"),
+    compression: oneOf("none", "gzip", "snappy", "lz4", "zstd"),
+    cleanup: oneOf("delete", "consumed"),
+    retentionMs: whole(-1),
+    retentionBytes: whole(-1),
+    segmentBytes: whole(1),
+    segmentMs: whole(1),
+    maxMessageBytes: whole(1),
+  }),
+});
+const committedShape = fields({ offset: whole(), at: whole(Number.MIN_SAFE_INTEGER) });
+const placeShape = fields({ partition: whole(), offset: whole(), turn: whole() });
+
+export function readTopicEntry(key: string, value: string): TopicEntry {
+  return readValue(key, value, topicShape);
+}
+
+export function readPlace(key: string, value: string): Place {
+  return readValue(key, value, placeShape);
+}
+
+/** `prefix` is all of the key that comes before the group's name. */
+export function readCommitted(
+  prefix: string,
+  key: string,
+  value: string,
+): { group: string; partition: number; committed: Committed } {
+  const [name = "", partition = ""] = key.slice(prefix.length).split("/");
+  if (!/^\d{1,6}$/.test(partition)) throw corrupt(key, "its key does not end with a partition");
+  return {
+    group: decoded(key, name),
+    partition: Number(partition),
+    committed: readValue(key, value, committedShape),
+  };
+}
+
+function decoded(key: string, name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch (cause) {
+    throw corrupt(key, "its key is not encoded as it should be", cause);
+  }
+}
+
+function readValue<T>(key: string, value: string, shape: Shape): T {
+  return parseShaped(value, shape, (what, cause) => corrupt(key, what, cause));
+}
+
+function corrupt(key: string, what: string, cause?: unknown): LogError {
+  const message = `the metadata entry "${key}" cannot be read: ${what}`;
+  return new LogError("CORRUPT_METADATA", message, { cause, details: { key } });
+}
