@@ -25,8 +25,15 @@ export interface CheckpointState {
 /** One line of text: word, version, checksum and length of what follows; then the state as JSON. */
 export function encodeCheckpoint(state: CheckpointState): Buffer {
   const body = Buffer.from(`${JSON.stringify(state)}\n`);
-  const crc = crc32c(body).toString(16).padStart(8, "0");
+  const crc = checksum(body, formatVersion);
   return Buffer.concat([Buffer.from(`${word} ${formatVersion} ${crc} ${body.length}\n`), body]);
+}
+
+/** It begins at the version, less one, so that a damaged version digit is not taken for a newer format. */
+function checksum(body: Buffer, version: number): string {
+  return crc32c(body, version - 1)
+    .toString(16)
+    .padStart(8, "0");
 }
 
 export function decodeCheckpoint(path: string, content: Buffer): CheckpointState {
@@ -34,15 +41,15 @@ export function decodeCheckpoint(path: string, content: Buffer): CheckpointState
   const [first, version, crc, length] = content.toString("latin1", 0, Math.max(lineEnd, 0)).split(" ");
   if (first !== word) throw damaged(path, "it does not begin as a checkpoint does");
   const body = content.subarray(lineEnd + 1);
+  const isVersion = /^[1-9]\d{0,3}$/.test(version ?? "");
+  if (!isVersion) throw damaged(path, "its version is not a number that was ever used");
+  if (body.length !== Number(length))
+    throw damaged(path, `it holds ${body.length} bytes instead of ${length}`);
+  if (checksum(body, Number(version)) !== crc) throw damaged(path, "its checksum does not match");
   if (Number(version) > formatVersion) {
     const message = `${path} has format version ${version}, this program knows ${formatVersion}: use a newer Strandlog`;
     throw new LogError("UNSUPPORTED_VERSION", message, { details: { path, version: Number(version) } });
   }
-  if (String(formatVersion) !== version)
-    throw damaged(path, "its version is not a number that was ever used");
-  if (body.length !== Number(length))
-    throw damaged(path, `it holds ${body.length} bytes instead of ${length}`);
-  if (crc32c(body).toString(16).padStart(8, "0") !== crc) throw damaged(path, "its checksum does not match");
   return JSON.parse(body.toString("utf8")) as CheckpointState;
 }
 

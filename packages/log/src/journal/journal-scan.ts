@@ -4,7 +4,14 @@
 import { LogError } from "../errors.js";
 import type { File, FileSystem } from "../fs/index.js";
 import { crc32c } from "../record/index.js";
-import { type BlockHeader, blockHeaderBytes, blockSpan, decodeBlockHeader, pageBytes } from "./block.js";
+import {
+  type BlockHeader,
+  blockHeaderBytes,
+  blockSpan,
+  decodeBlockHeader,
+  fileBytesOf,
+  pageBytes,
+} from "./block.js";
 import { journalFileName, journalFileNumber } from "./journal-file.js";
 
 /** A writer's blocks count from `start` on, up to the start of the next writer in the list. */
@@ -81,8 +88,19 @@ export class JournalScan {
       const mayFollow = first === undefined || (this.#isLive(first) && first.sequence >= sequence);
       const to = number === fileNumber || mayFollow ? Number.POSITIVE_INFINITY : pageBytes;
       await this.#searchWitness(number, from, to);
+      await this.#refuseShort(number, pageBytes);
     }
     if (this.syncedSequence >= sequence) throw this.#damaged(undefined, fileNumber, position);
+  }
+
+  /** A file is whole before it gets its name, and never changes its size: blocks at its end may be gone with the rest. */
+  async #refuseShort(number: number, bytes: number): Promise<void> {
+    const file = await this.#open(number);
+    const size = (await file?.size()) ?? 0;
+    if (size >= bytes) return;
+    const path = `${this.#directory}/${journalFileName(number)}`;
+    const message = `${path} holds ${size} bytes, but was made with ${bytes} at least: the disk lost a part of it, and perhaps acknowledged data`;
+    throw new LogError("CORRUPT_JOURNAL", message, { details: { path, position: size } });
   }
 
   /** Throws if a block in this part of a file says that what is missing had been synced. */
@@ -93,7 +111,7 @@ export class JournalScan {
     for (let start = from; start < end; start += chunk.length) {
       const count = (await file?.read(chunk, Math.min(chunk.length, end - start), start)) ?? 0;
       for (let at = 0; at + blockHeaderBytes <= count; at += pageBytes) {
-        const found = decodeBlockHeader(chunk.subarray(at, at + blockHeaderBytes));
+        const found = decodeBlockHeader(chunk.subarray(at, at + blockHeaderBytes), start + at);
         if (found === undefined || !this.#isLive(found)) continue;
         const isLater = found.sequence >= this.next.sequence && found.syncedSequence >= this.next.sequence;
         if (isLater) throw this.#damaged(found, number, start + at);
@@ -144,7 +162,9 @@ export class JournalScan {
     const buffer = Buffer.alloc(blockHeaderBytes);
     if (file === undefined || (await file.read(buffer, blockHeaderBytes, position)) < blockHeaderBytes)
       return undefined;
-    return decodeBlockHeader(buffer);
+    const header = decodeBlockHeader(buffer, position);
+    if (header !== undefined && this.#isLive(header)) await this.#refuseShort(number, fileBytesOf(buffer));
+    return header;
   }
 
   async #withPayload(

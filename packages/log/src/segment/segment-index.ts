@@ -27,6 +27,7 @@ export const emptyIndexState: Readonly<IndexState> = {
 export interface IndexedBatch {
   position: number;
   bytes: number;
+  baseOffset: number;
   lastOffset: number;
   maxTimestamp: number;
 }
@@ -35,11 +36,15 @@ export interface IndexedBatch {
 export class IndexWriter {
   readonly state: IndexState;
   readonly #baseOffset: number;
+  /** The offset that comes next, unless a gap does. */
+  #nextOffset: number;
   readonly #offsets: Buffer[] = [];
   readonly #times: Buffer[] = [];
 
-  constructor(baseOffset: number, state: Readonly<IndexState>) {
+  /** `nextOffset` is where the segment ends before the batches to come. */
+  constructor(baseOffset: number, nextOffset: number, state: Readonly<IndexState>) {
     this.#baseOffset = baseOffset;
+    this.#nextOffset = nextOffset;
     this.state = { ...state };
   }
 
@@ -49,7 +54,11 @@ export class IndexWriter {
       state.maxTimestamp = batch.maxTimestamp;
       state.maxTimestampOffset = batch.lastOffset;
     }
-    if (state.bytesSinceEntry > indexIntervalBytes) {
+    // A batch's own checksum does not cover its base offset. Either the batch before it says what that has to be, or,
+    // after a gap, this entry does.
+    const isAfterGap = batch.baseOffset > this.#nextOffset;
+    this.#nextOffset = batch.lastOffset + 1;
+    if (isAfterGap || state.bytesSinceEntry > indexIntervalBytes) {
       const entry = Buffer.allocUnsafe(offsetEntryBytes);
       entry.writeInt32BE(batch.lastOffset - this.#baseOffset, 0);
       entry.writeInt32BE(batch.position, 4);
@@ -83,6 +92,14 @@ export class IndexWriter {
 export function findOffset(index: Buffer, relativeOffset: number): number {
   const found = lastEntry(index, offsetEntryBytes, (at) => index.readInt32BE(at) < relativeOffset);
   return found < 0 ? 0 : index.readInt32BE(found + 4);
+}
+
+/** Whether there is an entry that says that this batch is at this position. */
+export function hasEntry(index: Buffer, relativeOffset: number, position: number): boolean {
+  const found = lastEntry(index, offsetEntryBytes, (at) => index.readInt32BE(at) <= relativeOffset);
+  return (
+    found >= 0 && index.readInt32BE(found) === relativeOffset && index.readInt32BE(found + 4) === position
+  );
 }
 
 /** The last position up to `limit` at which a batch is known to begin. */
