@@ -7,6 +7,7 @@ import { liveBlocksOf } from "./live-blocks.js";
 import { attempt, type Glance, lookThrough, type Seen } from "./look.js";
 import type { MemoryFiles } from "./memory-files.js";
 import { applyMutation, type Mutation } from "./mutations.js";
+import { repairProblems } from "./repair-check.js";
 import { directory, openSample, type Sample } from "./sample.js";
 
 /** "torn": the journal's last block is gone, as it would be after a crash. */
@@ -41,7 +42,14 @@ export async function checkDamage(sample: Sample, mutation: Mutation, turn: numb
     else outcomes.add(isTorn ? "torn" : "harmless");
   }
   const outcome = outcomes.has("detected") ? "detected" : outcomes.has("torn") ? "torn" : "harmless";
-  if (outcome === "detected" || turn % 8 === 0) problems.push(...(await verifyProblems(files, outcome)));
+  if (outcome === "detected" || turn % 8 === 0) {
+    problems.push(...(await verifyProblems(files, outcome)));
+    const expected = outcome === "torn" ? sample.before : sample.contents;
+    const repaired = await inTime(
+      repairProblems(files, expected, mayBeTorn, turn, outcome === "detected"),
+    ).catch((error: unknown) => [`${(error as Error).stack}`]);
+    problems.push(...repaired.map((what) => `after a repair: ${what}`));
+  }
   return { outcome, problems };
 }
 

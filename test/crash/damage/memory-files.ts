@@ -12,6 +12,8 @@ export class MemoryFiles implements FileSystem {
   readonly #owned = new Set<string>();
   /** What directories hold, once somebody has asked; shared with copies until names change. */
   #names = new Map<string, string[]>();
+  /** How many more changes succeed before the process dies. */
+  changesLeft: number = Number.POSITIVE_INFINITY;
   /** Paths that were written, made or removed since this copy was made. */
   readonly touched: Set<string> = new Set();
 
@@ -41,6 +43,7 @@ export class MemoryFiles implements FileSystem {
   }
 
   put(path: string, content: Buffer): void {
+    this.#change();
     if (!this.#files.has(path)) this.#names = new Map();
     this.#files.set(path, content);
     this.#owned.delete(path);
@@ -48,6 +51,7 @@ export class MemoryFiles implements FileSystem {
   }
 
   drop(path: string): void {
+    this.#change();
     this.#names = new Map();
     this.#files.delete(path);
     this.touched.add(path);
@@ -131,7 +135,12 @@ export class MemoryFiles implements FileSystem {
     return { release: async () => undefined };
   }
 
+  #change(): void {
+    if (this.changesLeft-- <= 0) throw new Error("the process died");
+  }
+
   #resized(path: string, length: number): Buffer {
+    this.#change();
     const before = this.content(path);
     this.touched.add(path);
     if (this.#owned.has(path) && before.length === length) return before;

@@ -8,6 +8,8 @@ import { crc32c } from "../record/index.js";
 import type { MetadataEntry } from "../storage/contracts.js";
 
 export const checkpointName = "checkpoint";
+/** The same bytes once more. Opening never reads it; a repair does, when the checkpoint file is damaged. */
+export const checkpointCopyName = "checkpoint-copy";
 const word = "strandlog-checkpoint";
 const formatVersion = 1;
 
@@ -56,14 +58,22 @@ export function decodeCheckpoint(path: string, content: Buffer): CheckpointState
 export async function readCheckpoint(
   fs: FileSystem,
   directory: string,
+  name: string = checkpointName,
 ): Promise<CheckpointState | undefined> {
-  const path = `${directory}/${checkpointName}`;
+  const path = `${directory}/${name}`;
   const content = await fs.readFile(path);
   return content === undefined ? undefined : decodeCheckpoint(path, content);
 }
 
-export function writeCheckpoint(fs: FileSystem, directory: string, state: CheckpointState): Promise<void> {
-  return replaceFile(fs, directory, checkpointName, encodeCheckpoint(state));
+/** The copy comes first, so that it is never older than the file itself. */
+export async function writeCheckpoint(
+  fs: FileSystem,
+  directory: string,
+  state: CheckpointState,
+): Promise<void> {
+  const content = encodeCheckpoint(state);
+  await replaceFile(fs, directory, checkpointCopyName, content);
+  await replaceFile(fs, directory, checkpointName, content);
 }
 
 function damaged(path: string, what: string): LogError {

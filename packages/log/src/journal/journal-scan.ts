@@ -37,10 +37,19 @@ export interface ScannedBlock extends BlockHeader {
 
 const searchBytes = 1024 * 1024;
 
+/** Whether a block is of a writer that counts, and that one's to write. */
+export function isLiveBlock(writers: readonly WriterEpoch[], header: BlockHeader): boolean {
+  const index = writers.findIndex((writer) => writer.writerId === header.writerId);
+  const writer = writers[index];
+  if (writer === undefined || writer.epoch !== header.epoch || header.sequence < writer.start) return false;
+  return writers.slice(index + 1).every((later) => header.sequence < later.start);
+}
+
 export class JournalScan {
   readonly #fs: FileSystem;
   readonly #directory: string;
   #writers: readonly WriterEpoch[];
+  readonly #start: number;
   #files = new Map<number, File>();
   /** The highest epoch in any first block, live or not: a new writer must be above it. */
   epochMax = 0;
@@ -53,6 +62,7 @@ export class JournalScan {
     this.#fs = fs;
     this.#directory = directory;
     this.#writers = writers;
+    this.#start = startSequence;
     this.next = { sequence: startSequence, fileNumber: -1, position: 0 };
     this.syncedSequence = startSequence - 1;
     for (const { epoch } of writers) this.epochMax = Math.max(this.epochMax, epoch);
@@ -163,7 +173,9 @@ export class JournalScan {
     if (file === undefined || (await file.read(buffer, blockHeaderBytes, position)) < blockHeaderBytes)
       return undefined;
     const header = decodeBlockHeader(buffer, position);
-    if (header !== undefined && this.#isLive(header)) await this.#refuseShort(number, fileBytesOf(buffer));
+    // Of a file that holds nothing of use any more, the size is of no interest.
+    if (header !== undefined && header.sequence >= this.#start && this.#isLive(header))
+      await this.#refuseShort(number, fileBytesOf(buffer));
     return header;
   }
 
@@ -182,10 +194,7 @@ export class JournalScan {
   }
 
   #isLive(header: BlockHeader): boolean {
-    const index = this.#writers.findIndex((writer) => writer.writerId === header.writerId);
-    const writer = this.#writers[index];
-    if (writer === undefined || writer.epoch !== header.epoch || header.sequence < writer.start) return false;
-    return this.#writers.slice(index + 1).every((later) => header.sequence < later.start);
+    return isLiveBlock(this.#writers, header);
   }
 
   #damaged(evidence: BlockHeader | undefined, number: number, position: number): LogError {

@@ -94,12 +94,10 @@ export function findOffset(index: Buffer, relativeOffset: number): number {
   return found < 0 ? 0 : index.readInt32BE(found + 4);
 }
 
-/** Whether there is an entry that says that this batch is at this position. */
-export function hasEntry(index: Buffer, relativeOffset: number, position: number): boolean {
-  const found = lastEntry(index, offsetEntryBytes, (at) => index.readInt32BE(at) <= relativeOffset);
-  return (
-    found >= 0 && index.readInt32BE(found) === relativeOffset && index.readInt32BE(found + 4) === position
-  );
+/** The relative last offset of the batch at a position, if the index has that batch. */
+export function findEntryAt(index: Buffer, position: number): number | undefined {
+  const found = lastEntry(index, offsetEntryBytes, (at) => index.readInt32BE(at + 4) <= position);
+  return found >= 0 && index.readInt32BE(found + 4) === position ? index.readInt32BE(found) : undefined;
 }
 
 /** The last position up to `limit` at which a batch is known to begin. */

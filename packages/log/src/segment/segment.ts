@@ -13,10 +13,10 @@ import {
 import type { FileCache } from "./file-cache.js";
 import {
   emptyIndexState,
+  findEntryAt,
   findOffset,
   findPosition,
   findTime,
-  hasEntry,
   type IndexedBatch,
   IndexWriter,
 } from "./segment-index.js";
@@ -240,7 +240,7 @@ export class Segment {
     if (isWithin && lastOffset >= baseOffset) {
       if (baseOffset === expected) return;
       const index = await this.#index(this.#offsetIndex);
-      const isKnown = hasEntry(index, lastOffset - state.baseOffset, position);
+      const isKnown = findEntryAt(index, position) === lastOffset - state.baseOffset;
       if (isKnown && baseOffset > (expected ?? -1)) return;
     }
     const where = expected === undefined ? "where the index has others" : `where ${expected} should follow`;
