@@ -54,11 +54,17 @@ module.exports = {
       `${src}storage/(file|memory)/`,
     ]),
     {
-      name: "inspect room",
-      comment: "The inspect room may import every room; it has one door, format.ts.",
+      name: "inspect and repair rooms",
+      comment: "They may import every room; they have one door, format.ts.",
       severity: "error",
-      from: { path: src, pathNot: [`${src}inspect/`, `${src}format\\.ts$`] },
-      to: { path: `${src}inspect/` },
+      from: { path: src, pathNot: [`${src}(inspect|repair)/`, `${src}format\\.ts$`] },
+      to: { path: `${src}(inspect|repair)/` },
+    },
+    {
+      name: "inspect room",
+      severity: "error",
+      from: { path: `${src}inspect/` },
+      to: { path: `${src}repair/` },
     },
     {
       name: "fuzz room",

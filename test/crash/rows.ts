@@ -1,3 +1,5 @@
+import { bitflipRow } from "./damage/bitflip-row.js";
+import { indexRow } from "./damage/index-row.js";
 import { fullDiskRow } from "./full-disk/full-disk-row.js";
 import { fuzzRow } from "./fuzz/fuzz-row.js";
 import { kill9Row } from "./killed/kill9-row.js";
@@ -14,6 +16,8 @@ export const rows: readonly Row[] = [
   recoveryRow,
   mutantsRow,
   kill9Row,
+  bitflipRow,
+  indexRow,
   fullDiskRow,
   fuzzRow,
 ];

@@ -431,8 +431,14 @@ test("zeros after the last batch are reported", () => {
   assertProblem({ ...good(), [logFile]: Buffer.concat([rolledLog, Buffer.alloc(100)]) }, /\.log@9008: /);
 });
 
-test("a gap between batches is allowed", () => {
-  assert.deepEqual(check(single(sized(0, 10, 300), sized(5, 20, 300))).problems, []);
+test("a gap between batches is allowed, and the batch after it is in the index", () => {
+  const log = Buffer.concat([sized(0, 10, 300), sized(5, 20, 300)]);
+  const indexed = { base: 0, log, index: offsetEntries([5, 300]), time: timeEntries([20, 5]) };
+  assert.deepEqual(check(partition("orders-0", [indexed])).problems, []);
+  assertProblem(
+    partition("orders-0", [{ ...indexed, index: empty }]),
+    /\.index@0: .* \+5, position 300}, the file has none$/,
+  );
 });
 
 test("a batch that overlaps the one before is reported", () => {
@@ -452,6 +458,7 @@ test("a segment that overlaps the one before is reported", () => {
   const first = {
     base: 0,
     log: Buffer.concat([sized(0, 10, 300), sized(4, 20, 300)]),
+    index: offsetEntries([4, 300]),
     time: timeEntries([20, 4]),
   };
   const files = partition("orders-0", [first, { base: 4, log: empty }]);

@@ -465,6 +465,7 @@ function expectedIndexes(segment: Segment): { offset: Buffer; time: Buffer; roll
   const offsetEntries: Buffer[] = [];
   const timeEntries: Buffer[] = [];
   let bytesSinceEntry = 0;
+  let nextOffset = segment.baseOffset;
   let lastTimestamp = -1;
   let newest = { maxTimestamp: -1, lastOffset: segment.baseOffset };
   const addTime = (): void => {
@@ -480,7 +481,9 @@ function expectedIndexes(segment: Segment): { offset: Buffer; time: Buffer; roll
     if (batch.maxTimestamp > newest.maxTimestamp) {
       newest = batch;
     }
-    if (bytesSinceEntry > indexIntervalBytes) {
+    const isAfterGap = batch.baseOffset > nextOffset;
+    nextOffset = batch.lastOffset + 1;
+    if (isAfterGap || bytesSinceEntry > indexIntervalBytes) {
       const entry = Buffer.alloc(offsetEntryBytes);
       entry.writeInt32BE(batch.lastOffset - segment.baseOffset, 0);
       entry.writeInt32BE(batch.position, 4);

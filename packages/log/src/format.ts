@@ -1,13 +1,17 @@
-// The door for inspectors: any of our files in words, and a whole directory checked. It reads beside a live writer,
-// takes no lock and writes nothing. Called by the command line; the engine itself does not need it.
+// The door for inspectors: any of our files in words, and a whole directory checked, beside a live writer, without a
+// lock and without a write; and a directory repaired that nobody has open. Called by the command line; the engine itself does not need it.
+import { type Clock, systemClock } from "./clock.js";
 import { type FileSystem, nodeFileSystem } from "./fs/index.js";
 import { dumpOneFile } from "./inspect/dump-file.js";
 import type { DumpLine, DumpOptions } from "./inspect/dump-line.js";
 import type { VerifyProgress, VerifyReport } from "./inspect/findings.js";
 import { verifyAll } from "./inspect/verify-all.js";
+import { type RepairReport, repairAll } from "./repair/repair-all.js";
 
 export type { DumpLine } from "./inspect/dump-line.js";
 export type { Damage, DamageCode, VerifyNote, VerifyProgress, VerifyReport } from "./inspect/findings.js";
+export type { RepairReport } from "./repair/repair-all.js";
+export type { LostOffsets, RepairStep } from "./repair/repair-plan.js";
 
 export interface DumpFileOptions extends DumpOptions {
   /** Another disk than the real one, for tests. */
@@ -41,4 +45,28 @@ export function dumpFile(path: string, options: DumpFileOptions = {}): AsyncIter
 export function verifyDirectory(directory: string, options: VerifyOptions = {}): Promise<VerifyReport> {
   const { fileSystem = nodeFileSystem, onProgress = () => undefined } = options;
   return verifyAll(fileSystem, directory.replace(/(?<=.)[/\\]+$/, ""), onProgress);
+}
+
+export interface RepairOptions {
+  /** Change nothing, only tell what would be done. Default false. */
+  readonly dryRun?: boolean;
+  /** Where copies of all that is changed or removed go. Default: `removed-<time>` in the log's directory. */
+  readonly keepDirectory?: string;
+  /** Another disk than the real one, for tests. */
+  readonly fileSystem?: FileSystem;
+  /** Another clock, for tests. */
+  readonly clock?: Clock;
+}
+
+/**
+ * Makes a damaged log openable and readable again: leaves out what cannot be trusted, keeps all that is good, and tells
+ * which offsets are lost. Nothing is changed before a copy of it is durable; what was interrupted can be run again.
+ *
+ * @throws LogError LOCKED while somebody has the log open, CORRUPT_CHECKPOINT when neither the checkpoint file nor its copy can
+ *   be read, UNSUPPORTED_VERSION, IO, DISK_FULL.
+ */
+export function repairDirectory(directory: string, options: RepairOptions = {}): Promise<RepairReport> {
+  const { dryRun = false, keepDirectory, fileSystem = nodeFileSystem, clock = systemClock } = options;
+  const path = directory.replace(/(?<=.)[/\\]+$/, "");
+  return repairAll(fileSystem, clock, path, { dryRun, keepDirectory });
 }

@@ -112,8 +112,17 @@ const damages: [
 ][] = [
   [
     "of a newer version",
-    (p, c) => writeFileSync(p, c.toString().replace("point 1 ", "point 2 ")),
+    (p, c) => {
+      const body = c.subarray(c.indexOf(10) + 1);
+      const crc = crc32c(body, 1).toString(16).padStart(8, "0");
+      writeFileSync(p, `strandlog-checkpoint 2 ${crc} ${body.length}\n${body}`);
+    },
     "UNSUPPORTED_VERSION",
+  ],
+  [
+    "with a damaged version",
+    (p, c) => writeFileSync(p, c.toString().replace("point 1 ", "point 3 ")),
+    "CORRUPT_CHECKPOINT",
   ],
   ["with a changed byte", (p, c) => writeFileSync(p, c.with(c.length - 20, 1)), "CORRUPT_CHECKPOINT"],
   ["that is cut short", (p, c) => writeFileSync(p, c.subarray(0, -1)), "CORRUPT_CHECKPOINT"],

@@ -1,6 +1,7 @@
 // From journal to segments, and the file that records how far that has come.
 export {
   type CheckpointState,
+  checkpointCopyName,
   checkpointName,
   decodeCheckpoint,
   encodeCheckpoint,

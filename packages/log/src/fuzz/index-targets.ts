@@ -65,11 +65,11 @@ export function indexTargets(): FuzzTarget[] {
 }
 
 function indexesOf(contents: readonly Buffer[]): { offsets: Buffer; times: Buffer } {
-  const writer = new IndexWriter(0, emptyIndexState);
+  const writer = new IndexWriter(0, 0, emptyIndexState);
   let position = 0;
   for (const bytes of contents) {
-    const { lastOffset, maxTimestamp } = new RecordBatch(bytes);
-    writer.add({ position, bytes: bytes.length, lastOffset, maxTimestamp });
+    const { baseOffset, lastOffset, maxTimestamp } = new RecordBatch(bytes);
+    writer.add({ position, bytes: bytes.length, baseOffset, lastOffset, maxTimestamp });
     position += bytes.length;
   }
   return { offsets: writer.offsetBytes, times: writer.timeBytes };
@@ -149,11 +149,11 @@ const batchSizes = fc.array(fc.integer({ min: 61, max: 6000 }), { minLength: 1, 
 
 /** Whatever the batches, an index built from them leads to each of them, or before it. */
 function checkIndexes(sizes: readonly number[]): void {
-  const writer = new IndexWriter(0, emptyIndexState);
+  const writer = new IndexWriter(0, 0, emptyIndexState);
   const positions: number[] = [];
   let position = 0;
   for (const [n, bytes] of sizes.entries()) {
-    writer.add({ position, bytes, lastOffset: n, maxTimestamp: firstTimestamp + n });
+    writer.add({ position, bytes, baseOffset: n, lastOffset: n, maxTimestamp: firstTimestamp + n });
     positions.push(position);
     position += bytes;
   }

@@ -1,5 +1,5 @@
 // Any of our files in words, told apart by name.
-import { checkpointName, kafkaOffsetFiles } from "../checkpoint/index.js";
+import { checkpointCopyName, checkpointName, kafkaOffsetFiles } from "../checkpoint/index.js";
 import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
 import { ByteWindow } from "./byte-window.js";
@@ -11,6 +11,7 @@ import { dumpCheckpoint, dumpLeaderEpochs, dumpOffsets, dumpPartitionMetadata } 
 const textDumps: Readonly<Record<string, (path: string, content: Buffer) => Iterable<DumpLine>>> = {
   [checkpointName]: dumpCheckpoint,
   [`${checkpointName}.tmp`]: dumpCheckpoint,
+  [checkpointCopyName]: dumpCheckpoint,
   "leader-epoch-checkpoint": (_, content) => dumpLeaderEpochs(content),
   "partition.metadata": (_, content) => dumpPartitionMetadata(content),
   ...Object.fromEntries(

@@ -49,6 +49,8 @@ class JournalCheck {
   readonly #onBytes: (file: string, bytes: number) => void;
   /** Where each partition ends, by its number. */
   readonly #ends: Map<number, number>;
+  /** Where a repair has made partitions end, by number. */
+  readonly #endMins: ReadonlyMap<number, number>;
   #nextPartitionNumber: number;
 
   constructor(
@@ -62,6 +64,9 @@ class JournalCheck {
     this.#onBytes = onBytes;
     this.#scan = new JournalScan(fs, directory, checkpoint.writers, checkpoint.journalStart);
     this.#ends = new Map(checkpoint.partitions.map(({ number, recoveryPoint }) => [number, recoveryPoint]));
+    this.#endMins = new Map(
+      checkpoint.partitions.map(({ number, endOffsetMin = 0 }) => [number, endOffsetMin]),
+    );
     this.#nextPartitionNumber = checkpoint.nextPartitionNumber;
   }
 
@@ -128,7 +133,7 @@ class JournalCheck {
     const { baseOffset, lastOffset, nextOffset } = batch;
     if (nextOffset <= end) return;
     const offsets = { from: baseOffset, to: lastOffset };
-    if (entry.previousEnd > end || baseOffset < end) {
+    if (entry.previousEnd > Math.max(end, this.#endMins.get(entry.number) ?? 0) || baseOffset < end) {
       const what = `block ${block.sequence} continues partition number ${entry.number} at ${entry.previousEnd} with offsets ${baseOffset} to ${lastOffset}, but it ends at ${end}`;
       this.#findings.damage(path, block.position, "CORRUPT_JOURNAL", what, {
         from: Math.min(end, baseOffset),

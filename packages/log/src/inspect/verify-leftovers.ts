@@ -1,11 +1,19 @@
 // What lies in the directory and nobody needs: not damage, since opening the log clears away or ignores it.
-import { type CheckpointState, checkpointName, kafkaOffsetFiles } from "../checkpoint/index.js";
+import {
+  type CheckpointState,
+  checkpointCopyName,
+  checkpointName,
+  kafkaOffsetFiles,
+} from "../checkpoint/index.js";
 import type { FileSystem } from "../fs/index.js";
 import type { PartitionState } from "../partition/index.js";
 import { segmentName } from "../segment/index.js";
 import type { Findings } from "./findings.js";
+import { epochsProblem, metadataProblem, offsetsProblem } from "./text-files.js";
 
-const ownNames = new RegExp(`^(journal|topics|${checkpointName}|lock-[0-9a-f]{12})$`);
+const ownNames = new RegExp(
+  `^(journal|topics|${checkpointName}|${checkpointCopyName}|lock-[0-9a-f]{12}|removed-[0-9TZ-]+)$`,
+);
 
 export async function noteLeftovers(
   fs: FileSystem,
@@ -21,7 +29,11 @@ export async function noteLeftovers(
   );
   const topics = `${directory}/topics`;
   for (const name of (await fs.list(topics)) ?? []) {
-    if (kafkaOffsetFiles.includes(name)) continue; // As of the last clean close.
+    if (kafkaOffsetFiles.includes(name)) {
+      // As of the last clean close.
+      await noteText(fs, `${topics}/${name}`, (text) => offsetsProblem(text ?? ""), findings);
+      continue;
+    }
     const state = partitions.get(name);
     if (state === undefined) {
       findings.note(`${topics}/${name}`, "not of a partition that the checkpoint names: new, or left over");
@@ -35,6 +47,10 @@ async function notePartition(
   state: PartitionState,
   findings: Findings,
 ): Promise<void> {
+  if (state.segments.length > 0) {
+    await noteText(fs, `${path}/partition.metadata`, (text) => metadataProblem(text, state), findings);
+    await noteText(fs, `${path}/leader-epoch-checkpoint`, (text) => epochsProblem(text, state), findings);
+  }
   const known = new Set(
     state.segments.flatMap(({ baseOffset }) =>
       [".log", ".index", ".timeindex"].map((suffix) => segmentName(baseOffset) + suffix),
@@ -42,9 +58,8 @@ async function notePartition(
   );
   for (const name of (await fs.list(path).catch(() => undefined)) ?? []) {
     const file = `${path}/${name}`;
-    if (name === "partition.metadata") await noteMetadata(fs, file, state, findings);
-    else if (name === "leader-epoch-checkpoint") await noteEpochs(fs, file, state, findings);
-    else if (!known.has(name)) {
+    if (name === "partition.metadata" || name === "leader-epoch-checkpoint") continue;
+    if (!known.has(name)) {
       const isSegment = /^\d{20}\.(log|index|timeindex)$/.test(name);
       findings.note(file, isSegment ? "of no segment that the checkpoint names" : "not a file of the log");
     }
@@ -53,28 +68,12 @@ async function notePartition(
 
 const forKafka = "only Kafka's tools read this file";
 
-async function noteMetadata(
+async function noteText(
   fs: FileSystem,
   file: string,
-  { name }: PartitionState,
+  problemOf: (text: string | undefined) => string | undefined,
   findings: Findings,
 ): Promise<void> {
-  const text = (await fs.readFile(file).catch(() => undefined))?.toString("utf8");
-  if (text?.trimEnd() !== `version: 0\ntopic_id: ${name.topicId}`)
-    findings.note(file, `it does not name the topic id ${name.topicId}; ${forKafka}`);
-}
-
-/** The file has the epochs that begin before the recovery point; it may have later ones already. */
-async function noteEpochs(
-  fs: FileSystem,
-  file: string,
-  { leaderEpochs, recoveryPoint }: PartitionState,
-  findings: Findings,
-): Promise<void> {
-  const text = (await fs.readFile(file).catch(() => undefined))?.toString("latin1") ?? "";
-  const lines = text.split("\n").slice(2, -1);
-  const due = leaderEpochs.filter(([, start]) => start < recoveryPoint);
-  const isPrefix = due.every(([epoch, start], index) => lines[index] === `${epoch} ${start}`);
-  if (!isPrefix || Number(text.split("\n")[1]) !== lines.length)
-    findings.note(file, `it does not hold the partition's epochs; ${forKafka}`);
+  const problem = problemOf((await fs.readFile(file).catch(() => undefined))?.toString("latin1"));
+  if (problem !== undefined) findings.note(file, `${problem}; ${forKafka}`);
 }

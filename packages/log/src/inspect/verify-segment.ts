@@ -55,7 +55,7 @@ class LogCheck {
     this.#state = state;
     this.#findings = findings;
     this.#expected = baseOffset;
-    this.index = new IndexWriter(baseOffset, emptySegment(baseOffset).index);
+    this.index = new IndexWriter(baseOffset, baseOffset, emptySegment(baseOffset).index);
   }
 
   async run(fs: FileSystem, onBytes: (file: string, bytes: number) => void): Promise<void> {
@@ -120,7 +120,13 @@ class LogCheck {
       this.#isUnchecked = true;
       this.#findings.note(this.#path, `records in compressed batches were not decoded: ${unchecked}`);
     }
-    this.index?.add({ position, bytes: bytes.length, lastOffset, maxTimestamp: header.maxTimestamp });
+    this.index?.add({
+      position,
+      bytes: bytes.length,
+      baseOffset,
+      lastOffset,
+      maxTimestamp: header.maxTimestamp,
+    });
     this.#findings.counts.batches++;
     this.#findings.counts.records += header.recordCount;
     this.#expected = lastOffset + 1;

@@ -22,7 +22,15 @@ export interface BlockHeader {
   payloadCrc: number;
 }
 
-export function encodeBlockHeader(buffer: Buffer, header: BlockHeader): void {
+/** Where a block is written, so that it is recognised nowhere else. */
+export interface BlockPlace {
+  readonly position: number;
+  /** The size of its file, which never changes: a shorter file has lost what came last. */
+  readonly fileBytes: number;
+}
+
+/** Without a place the block counts wherever it is found. */
+export function encodeBlockHeader(buffer: Buffer, header: BlockHeader, place?: BlockPlace): void {
   buffer.fill(0, 0, blockHeaderBytes);
   buffer.writeUInt32BE(magic, 0);
   buffer.writeUInt16BE(formatVersion, 4);
@@ -32,11 +40,18 @@ export function encodeBlockHeader(buffer: Buffer, header: BlockHeader): void {
   buffer.write(header.writerId, 32, writerIdBytes, "hex");
   buffer.writeUInt32BE(header.payloadBytes, 40);
   buffer.writeUInt32BE(header.payloadCrc, 44);
+  writeInt64(buffer, 48, place?.fileBytes ?? 0);
+  buffer.writeUInt32BE(place === undefined ? 0 : place.position / pageBytes + 1, 56);
   buffer.writeUInt32BE(crc32c(buffer.subarray(0, 60)), 60);
 }
 
-/** Undefined when there is no intact header: zeros, a torn write, other data. */
-export function decodeBlockHeader(buffer: Buffer): BlockHeader | undefined {
+/** What a block says of the size of its file; 0 if nothing. */
+export function fileBytesOf(header: Buffer): number {
+  return readInt64(header, 48);
+}
+
+/** Undefined when there is no intact header: zeros, a torn write, other data, a block that belongs to another place. */
+export function decodeBlockHeader(buffer: Buffer, position?: number): BlockHeader | undefined {
   if (buffer.length < blockHeaderBytes || buffer.readUInt32BE(0) !== magic) return undefined;
   if (buffer.readUInt32BE(60) !== crc32c(buffer.subarray(0, 60))) return undefined;
   const version = buffer.readUInt16BE(4);
@@ -46,6 +61,8 @@ export function decodeBlockHeader(buffer: Buffer): BlockHeader | undefined {
       `the journal has format version ${version}, this program knows ${formatVersion}`,
     );
   }
+  const page = buffer.readUInt32BE(56);
+  if (page !== 0 && position !== undefined && (page - 1) * pageBytes !== position) return undefined;
   return {
     epoch: readInt64(buffer, 8),
     sequence: readInt64(buffer, 16),

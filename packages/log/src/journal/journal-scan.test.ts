@@ -6,7 +6,14 @@ import { LogError } from "../errors.js";
 import { nodeFileSystem } from "../fs/index.js";
 import { crc32c } from "../record/index.js";
 import { cleanUp, temporaryDirectory, withCode } from "../test-support.js";
-import { type BlockHeader, blockHeaderBytes, blockSpan, encodeBlockHeader, pageBytes } from "./block.js";
+import {
+  type BlockHeader,
+  type BlockPlace,
+  blockHeaderBytes,
+  blockSpan,
+  encodeBlockHeader,
+  pageBytes,
+} from "./block.js";
 import { JournalScan, type WriterEpoch } from "./journal-scan.js";
 
 const first: WriterEpoch = { epoch: 1, writerId: "1111111111111111", start: 0 };
@@ -14,10 +21,14 @@ const second: WriterEpoch = { epoch: 2, writerId: "2222222222222222", start: 3 }
 const zeros = Buffer.alloc(pageBytes);
 
 /** A block of one page, or more if the payload is larger; unless told otherwise the one before it was synced. */
-function block(sequence: number, more: Partial<BlockHeader> & { payload?: string } = {}): Buffer {
+function block(
+  sequence: number,
+  more: Partial<BlockHeader> & { payload?: string } = {},
+  place?: BlockPlace,
+): Buffer {
   const payload = Buffer.from(more.payload ?? `block ${sequence}`);
   const bytes = Buffer.alloc(blockSpan(payload.length));
-  encodeBlockHeader(bytes, {
+  const header = {
     epoch: first.epoch,
     writerId: first.writerId,
     sequence,
@@ -25,7 +36,8 @@ function block(sequence: number, more: Partial<BlockHeader> & { payload?: string
     payloadBytes: payload.length,
     payloadCrc: crc32c(payload),
     ...more,
-  });
+  };
+  encodeBlockHeader(bytes, header, place);
   bytes.set(payload, blockHeaderBytes);
   return bytes;
 }
@@ -250,4 +262,34 @@ test("a block that says that a later one had been synced is evidence enough of d
     assert.match(error.message, /an earlier block says that it had been synced/);
     return true;
   });
+});
+
+test("a file that is shorter than its blocks say is damage, whatever still reads well", async (t) => {
+  // writeFiles adds a page.
+  const place = { position: 0, fileBytes: 3 * pageBytes };
+  const [short] = scanOf(t, { 0: [block(0, {}, place)] });
+  await assert.rejects(payloadsOf(short), withCode("CORRUPT_JOURNAL"));
+  const [whole] = scanOf(t, { 0: [block(0, {}, place), zeros] });
+  await findsUpTo(whole, 1);
+});
+
+test("a file that is shorter than a page is damage: what it held is unknown", async (t) => {
+  const [scan, directory] = scanOf(t, { 0: [block(0)] });
+  writeFileSync(`${directory}/00000001.journal`, "");
+  assert.deepEqual(await payloadsOf(scan), ["block 0"]);
+  await assert.rejects(scan.checkEnd(), withCode("CORRUPT_JOURNAL"));
+});
+
+test("a block that stands on another page than its own does not count", async (t) => {
+  const stale = { writerId: "ffffffffffffffff" };
+  const fileBytes = 4 * pageBytes;
+  const files = [
+    block(9, stale, { position: 2 * pageBytes, fileBytes }),
+    block(1, {}, { position: pageBytes, fileBytes }),
+    block(0, {}, { position: 0, fileBytes }),
+  ];
+  // Blocks 0 and 9 have changed places: the file must not pass for one that holds nothing of use.
+  const [scan] = scanOf(t, { 0: files });
+  assert.deepEqual(await payloadsOf(scan), []);
+  await assert.rejects(scan.checkEnd(), withCode("CORRUPT_JOURNAL"));
 });

@@ -9,6 +9,7 @@ import {
   blockHeaderBytes,
   blockSpan,
   decodeBlockHeader,
+  fileBytesOf,
   pageBytes,
   writerIdAt,
 } from "./block.js";
@@ -37,10 +38,19 @@ export interface ScannedBlock extends BlockHeader {
 
 const searchBytes = 1024 * 1024;
 
+/** Whether a block is of a writer that counts, and that one's to write. */
+export function isLiveBlock(writers: readonly WriterEpoch[], header: BlockHeader): boolean {
+  const index = writers.findIndex((writer) => writer.writerId === header.writerId);
+  const writer = writers[index];
+  if (writer === undefined || writer.epoch !== header.epoch || header.sequence < writer.start) return false;
+  return writers.slice(index + 1).every((later) => header.sequence < later.start);
+}
+
 export class JournalScan {
   readonly #fs: FileSystem;
   readonly #directory: string;
   #writers: readonly WriterEpoch[];
+  readonly #start: number;
   #files = new Map<number, File>();
   /** The highest epoch in any first block, live or not: a new writer must be above it. */
   epochMax = 0;
@@ -53,6 +63,7 @@ export class JournalScan {
     this.#fs = fs;
     this.#directory = directory;
     this.#writers = writers;
+    this.#start = startSequence;
     this.next = { sequence: startSequence, fileNumber: -1, position: 0 };
     this.syncedSequence = startSequence - 1;
     for (const { epoch } of writers) this.epochMax = Math.max(this.epochMax, epoch);
@@ -88,8 +99,19 @@ export class JournalScan {
       const mayFollow = first === undefined || (this.#isLive(first) && first.sequence >= sequence);
       const to = number === fileNumber || mayFollow ? Number.POSITIVE_INFINITY : pageBytes;
       await this.#searchWitness(number, from, to);
+      await this.#refuseShort(number, pageBytes);
     }
     if (this.syncedSequence >= sequence) throw this.#damaged(undefined, fileNumber, position);
+  }
+
+  /** A file is whole before it gets its name, and never changes its size: blocks at its end may be gone with the rest. */
+  async #refuseShort(number: number, bytes: number): Promise<void> {
+    const file = await this.#open(number);
+    const size = (await file?.size()) ?? 0;
+    if (size >= bytes) return;
+    const path = `${this.#directory}/${journalFileName(number)}`;
+    const message = `${path} holds ${size} bytes, but was made with ${bytes} at least: the disk lost a part of it, and perhaps acknowledged data`;
+    throw new LogError("CORRUPT_JOURNAL", message, { details: { path, position: size } });
   }
 
   /** Throws if a block in this part of a file says that what is missing had been synced. */
@@ -101,7 +123,7 @@ export class JournalScan {
       const count = await file.read(chunk, Math.min(chunk.length, end - start), start);
       for (let at = 0; at + blockHeaderBytes <= count; at += pageBytes) {
         if (!this.#isWriter(writerIdAt(chunk, at))) continue;
-        const found = decodeBlockHeader(chunk.subarray(at, at + blockHeaderBytes));
+        const found = decodeBlockHeader(chunk.subarray(at, at + blockHeaderBytes), start + at);
         if (found === undefined || !this.#isLive(found)) continue;
         const isLater = found.sequence >= this.next.sequence && found.syncedSequence >= this.next.sequence;
         if (isLater) throw this.#damaged(found, number, start + at);
@@ -154,7 +176,11 @@ export class JournalScan {
     // Behind a file's first block there may be anything, also what somebody made to look like a block of a newer
     // version: the inside of a block that was overwritten. Writer ids are nobody else's to know.
     if (position > 0 && !this.#isWriter(writerIdAt(buffer, 0))) return undefined;
-    return decodeBlockHeader(buffer);
+    const header = decodeBlockHeader(buffer, position);
+    // Of a file that holds nothing of use any more, the size is of no interest.
+    if (header !== undefined && header.sequence >= this.#start && this.#isLive(header))
+      await this.#refuseShort(number, fileBytesOf(buffer));
+    return header;
   }
 
   async #withPayload(
@@ -176,10 +202,7 @@ export class JournalScan {
   }
 
   #isLive(header: BlockHeader): boolean {
-    const index = this.#writers.findIndex((writer) => writer.writerId === header.writerId);
-    const writer = this.#writers[index];
-    if (writer === undefined || writer.epoch !== header.epoch || header.sequence < writer.start) return false;
-    return this.#writers.slice(index + 1).every((later) => header.sequence < later.start);
+    return isLiveBlock(this.#writers, header);
   }
 
   #damaged(evidence: BlockHeader | undefined, number: number, position: number): LogError {

@@ -8,7 +8,13 @@ import type { Clock, Timer } from "../clock.js";
 import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
 import { crc32c } from "../record/index.js";
-import { blockHeaderBytes, blockSpan, encodeBlockHeader } from "./block.js";
+import {
+  type BlockHeader,
+  type BlockPlace,
+  blockHeaderBytes,
+  blockSpan,
+  encodeBlockHeader,
+} from "./block.js";
 import type { JournalFile } from "./journal-file.js";
 import { JournalRing, type RingOptions } from "./journal-ring.js";
 import { type Commit, Submission } from "./submission.js";
@@ -218,7 +224,7 @@ export class Journal {
     const isSynced = this.#mayWriteSynced(group);
     if (bytes > 0) {
       const file = await this.ring.fileFor(blockSpan(bytes));
-      const output = this.#encodeBlock(group, bytes);
+      const output = this.#encodeBlock(group, bytes, { position: file.position, fileBytes: file.bytes });
       this.#busyUntilMs = Number.POSITIVE_INFINITY;
       if (isSynced) await file.file.writeSynced(output, file.position);
       else await file.file.write(output, file.position);
@@ -242,7 +248,7 @@ export class Journal {
   }
 
   /** Header, payload, and zeros up to the next page: a page is never written in part, so never read to be written. */
-  #encodeBlock(group: readonly Submission[], bytes: number): Uint8Array[] {
+  #encodeBlock(group: readonly Submission[], bytes: number, place: BlockPlace): Uint8Array[] {
     const padding = blockSpan(bytes) - blockHeaderBytes - bytes;
     let small = blockHeaderBytes + padding;
     for (const { pieces } of group)
@@ -271,14 +277,15 @@ export class Journal {
     crc = crc32c(scratch.subarray(Math.max(start, blockHeaderBytes), at), crc);
     scratch.fill(0, at, at + padding);
     if (at + padding > start) output.push(scratch.subarray(start, at + padding));
-    encodeBlockHeader(scratch, {
+    const header: BlockHeader = {
       epoch: this.#epoch,
       writerId: this.#writerId,
       sequence: this.#sequence,
       syncedSequence: this.#syncedSequence,
       payloadBytes: bytes,
       payloadCrc: crc,
-    });
+    };
+    encodeBlockHeader(scratch, header, place);
     return output;
   }
 

@@ -29,6 +29,8 @@ export interface PartitionState {
   segments: readonly SegmentState[];
   /** For each writer that appended: its epoch and its first offset. */
   leaderEpochs: readonly (readonly [epoch: number, startOffset: number])[];
+  /** The next append gets no offset below it: what was there was lost, and a repair keeps it from being given again. */
+  endOffsetMin?: number;
 }
 
 export class PartitionLog {
@@ -47,7 +49,9 @@ export class PartitionLog {
   #logStartOffset: number;
   #recoveryPoint: number;
   #highWatermark: number;
-  #logEndOffset: number;
+  /** The end of the last batch. */
+  #batchEnd: number;
+  #endOffsetMin: number;
   #segments: readonly Segment[];
   #leaderEpochs: (readonly [number, number])[];
   #tidying: Promise<void> | undefined;
@@ -61,7 +65,8 @@ export class PartitionLog {
     this.config = state.config;
     this.directory = `${topicsDirectory}/${state.name.topic}-${state.name.partition}`;
     this.#logStartOffset = state.logStartOffset;
-    this.#recoveryPoint = this.#logEndOffset = state.recoveryPoint;
+    this.#recoveryPoint = this.#batchEnd = state.recoveryPoint;
+    this.#endOffsetMin = state.endOffsetMin ?? 0;
     this.#highWatermark = state.recoveryPoint;
     this.#segments = state.segments.map((segment) => new Segment(cache, this.directory, segment));
     this.#leaderEpochs = [...state.leaderEpochs];
@@ -74,7 +79,10 @@ export class PartitionLog {
     return this.#highWatermark;
   }
   get logEndOffset(): number {
-    return this.#logEndOffset;
+    return Math.max(this.#batchEnd, this.#endOffsetMin);
+  }
+  get batchEnd(): number {
+    return this.#batchEnd;
   }
   get recoveryPoint(): number {
     return this.#recoveryPoint;
@@ -95,6 +103,7 @@ export class PartitionLog {
       recoveryPoint: this.#recoveryPoint,
       segments: this.#segments.map((segment) => segment.state),
       leaderEpochs: this.#leaderEpochs,
+      ...(this.#endOffsetMin > this.#recoveryPoint ? { endOffsetMin: this.#endOffsetMin } : {}),
     };
   }
 
@@ -102,9 +111,9 @@ export class PartitionLog {
     return {
       logStartOffset: this.#logStartOffset,
       highWatermark: this.#highWatermark,
-      logEndOffset: this.#logEndOffset,
+      logEndOffset: this.logEndOffset,
       tailBytes: this.tail.bytes,
-      tailRecords: this.#logEndOffset - Math.max(this.#recoveryPoint, this.#logStartOffset),
+      tailRecords: this.logEndOffset - Math.max(this.#recoveryPoint, this.#logStartOffset),
       segmentRecords: Math.max(0, this.#recoveryPoint - this.#logStartOffset),
       segmentBytes: this.#segments.reduce((sum, segment) => sum + segment.state.logBytes, 0),
       segmentCount: this.#segments.length,
@@ -132,13 +141,10 @@ export class PartitionLog {
 
   /** Takes a batch into the tail. It becomes visible with {@link advance}. */
   push(batch: TailBatch, epoch: number): void {
-    assert(
-      batch.baseOffset >= this.#logEndOffset,
-      `${this.directory}: a batch begins at or after the log's end`,
-    );
+    assert(batch.baseOffset >= this.#batchEnd, `${this.directory}: a batch begins at or after the log's end`);
     if ((this.#leaderEpochs.at(-1)?.[0] ?? -1) < epoch) this.#leaderEpochs.push([epoch, batch.baseOffset]);
     this.tail.push(batch);
-    this.#logEndOffset = batch.nextOffset;
+    this.#batchEnd = batch.nextOffset;
   }
 
   /** Shows readers the batches that have reached the level at which they are visible, up to the first that has not. */
@@ -240,7 +246,7 @@ export class PartitionLog {
   /** Raises the log start offset. Answers the bytes that left the tail. */
   startAt(offset: number): number {
     if (offset <= this.#logStartOffset) return 0;
-    assert(offset <= this.#logEndOffset, `${this.directory}: records beyond the end cannot be deleted`);
+    assert(offset <= this.logEndOffset, `${this.directory}: records beyond the end cannot be deleted`);
     this.#logStartOffset = offset;
     const tailBytes = this.tail.dropBefore(offset);
     this.#keepSegments(this.#segments);
@@ -297,7 +303,7 @@ export class PartitionLog {
       return known;
     });
     const freed = this.checkpointed(state.recoveryPoint, segments);
-    this.#logEndOffset = Math.max(this.#logEndOffset, state.recoveryPoint);
+    this.#batchEnd = Math.max(this.#batchEnd, state.recoveryPoint);
     this.#highWatermark = Math.max(this.#highWatermark, state.recoveryPoint);
     return freed;
   }

@@ -27,6 +27,7 @@ export const emptyIndexState: Readonly<IndexState> = {
 export interface IndexedBatch {
   position: number;
   bytes: number;
+  baseOffset: number;
   lastOffset: number;
   maxTimestamp: number;
 }
@@ -35,11 +36,15 @@ export interface IndexedBatch {
 export class IndexWriter {
   readonly state: IndexState;
   readonly #baseOffset: number;
+  /** The offset that comes next, unless a gap does. */
+  #nextOffset: number;
   readonly #offsets: Buffer[] = [];
   readonly #times: Buffer[] = [];
 
-  constructor(baseOffset: number, state: Readonly<IndexState>) {
+  /** `nextOffset` is where the segment ends before the batches to come. */
+  constructor(baseOffset: number, nextOffset: number, state: Readonly<IndexState>) {
     this.#baseOffset = baseOffset;
+    this.#nextOffset = nextOffset;
     this.state = { ...state };
   }
 
@@ -49,7 +54,11 @@ export class IndexWriter {
       state.maxTimestamp = batch.maxTimestamp;
       state.maxTimestampOffset = batch.lastOffset;
     }
-    if (state.bytesSinceEntry > indexIntervalBytes) {
+    // A batch's own checksum does not cover its base offset. Either the batch before it says what that has to be, or,
+    // after a gap, this entry does.
+    const isAfterGap = batch.baseOffset > this.#nextOffset;
+    this.#nextOffset = batch.lastOffset + 1;
+    if (isAfterGap || state.bytesSinceEntry > indexIntervalBytes) {
       const entry = Buffer.allocUnsafe(offsetEntryBytes);
       entry.writeInt32BE(batch.lastOffset - this.#baseOffset, 0);
       entry.writeInt32BE(batch.position, 4);
@@ -83,6 +92,12 @@ export class IndexWriter {
 export function findOffset(index: Buffer, relativeOffset: number): number {
   const found = lastEntry(index, offsetEntryBytes, (at) => index.readInt32BE(at) < relativeOffset);
   return found < 0 ? 0 : index.readInt32BE(found + 4);
+}
+
+/** The relative last offset of the batch at a position, if the index has that batch. */
+export function findEntryAt(index: Buffer, position: number): number | undefined {
+  const found = lastEntry(index, offsetEntryBytes, (at) => index.readInt32BE(at + 4) <= position);
+  return found >= 0 && index.readInt32BE(found + 4) === position ? index.readInt32BE(found) : undefined;
 }
 
 /** The last position up to `limit` at which a batch is known to begin. */

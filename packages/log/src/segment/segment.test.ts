@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSyn
 import { type TestContext, test } from "node:test";
 import { systemClock } from "../clock.js";
 import { LogError } from "../errors.js";
-import type { Partition } from "../face/partition.js";
+import type { GetResult, Partition } from "../face/partition.js";
 import { type FileSystem, nodeFileSystem } from "../fs/index.js";
 import { ImageFileSystem } from "../fuzz/image-file-system.js";
 import type { TopicConfig } from "../options.js";
@@ -248,4 +248,67 @@ test("an index that leads before the file's beginning is reported, though its ch
   const sizes = { nextOffset: 100, logBytes: 8192, offsetIndexBytes: 8, offsetIndexCrc: crc32c(index) };
   const segment = new Segment(new FileCache(fs, systemClock, 4), directory, { ...emptySegment(0), ...sizes });
   await assert.rejects(segment.read(50, 1000), withCode("CORRUPT_SEGMENT"));
+});
+
+/** A closed log of one segment: offsets 0 to 9, and from 20 to 29, a batch each. */
+async function writeGap(t: TestContext): Promise<Written> {
+  const directory = temporaryDirectory(t);
+  const log = await openAt(t, directory);
+  const topic = await log.topic("a");
+  for (let n = 0; n < 20; n++)
+    await topic.append({ value: `${n < 10 ? n : n + 10}` }, n === 10 ? { offset: 20 } : {});
+  await log.close();
+  return { directory, files: `${directory}/topics/a-0` };
+}
+
+/** Knows nothing of where records lie, as long as nothing was asked of it. */
+async function besides(t: TestContext, directory: string): Promise<Partition> {
+  return (await (await openAt(t, directory, { readOnly: true })).topic("a")).partition(0);
+}
+
+const damages: readonly (readonly [
+  what: string,
+  change: (content: Buffer, starts: readonly number[]) => void,
+])[] = [
+  [
+    "moves into the gap before it",
+    (content, starts) => void content.writeUInt8(18, (starts[10] as number) + 7),
+  ],
+  [
+    "moves into the gap after it",
+    (content, starts) => void content.writeUInt8(12, (starts[9] as number) + 7),
+  ],
+  ["claims an offset too large for a number", (content, starts) => void content.writeUInt8(0x7f, starts[5])],
+  [
+    "claims other offsets than it holds",
+    (content, starts) => void content.writeUInt8(7, (starts[5] as number) + 26),
+  ],
+];
+
+for (const [what, change] of damages) {
+  test(`a batch that ${what} is damage for whoever comes across it, and no record is passed over`, async (t) => {
+    const { directory, files } = await writeGap(t);
+    const path = `${files}/${named(files, ".log")[0]}`;
+    const content = readFileSync(path);
+    change(content, positionsIn(path));
+    writeFileSync(path, content);
+    let refused = 0;
+    for (const offset of [...upTo(10), ...upTo(10).map((n) => n + 20)]) {
+      const partition = await besides(t, directory);
+      const found = await partition.get(offset).catch((error: unknown) => error);
+      if (found instanceof Error) {
+        withCode("CORRUPT_SEGMENT")(found);
+        refused++;
+      } else assert.equal((found as GetResult).record?.value?.toString(), `${offset}`);
+    }
+    assert.ok(refused > 0);
+    await assert.rejects(collect((await besides(t, directory)).read()), withCode("CORRUPT_SEGMENT"));
+  });
+}
+
+test("a batch that leaves a gap is in the index", async (t) => {
+  const { files } = await writeGap(t);
+  const starts = positionsIn(`${files}/${named(files, ".log")[0]}`);
+  const index = readFileSync(`${files}/${named(files, ".index")[0]}`);
+  assert.deepEqual([index.length, index.readInt32BE(0), index.readInt32BE(4)], [8, 20, starts[10]]);
 });

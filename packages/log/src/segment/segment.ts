@@ -13,6 +13,7 @@ import {
 import type { FileCache } from "./file-cache.js";
 import {
   emptyIndexState,
+  findEntryAt,
   findOffset,
   findPosition,
   findTime,
@@ -27,9 +28,10 @@ import {
   timeIndexFile,
 } from "./segment-state.js";
 
-/** What a batch header tells, as far as a segment needs it. */
-export interface BatchSpan extends IndexedBatch {
-  baseOffset: number;
+/** Where a batch begins, and the offset that it then has to begin with; undefined where only the index knows. */
+interface Place {
+  readonly position: number;
+  readonly offset: number | undefined;
 }
 
 /** A part of the .log file, and the means to close it. */
@@ -113,7 +115,7 @@ export class Segment {
 
   /** Writes batches behind `state` and their index entries; returns the new state, which counts only once synced. */
   async write(state: SegmentState, batches: readonly Buffer[]): Promise<SegmentState> {
-    const writer = new IndexWriter(state.baseOffset, state.index);
+    const writer = new IndexWriter(state.baseOffset, state.nextOffset, state.index);
     let position = state.logBytes;
     let { nextOffset, firstTimestamp } = state;
     for (const batch of batches) {
@@ -131,7 +133,7 @@ export class Segment {
 
   /** Adds the last entry of the time index; called when the next segment begins. */
   async seal(state: SegmentState): Promise<SegmentState> {
-    const writer = new IndexWriter(state.baseOffset, state.index);
+    const writer = new IndexWriter(state.baseOffset, state.nextOffset, state.index);
     writer.addTime();
     return { ...state, ...(await this.#writeIndexes(state, writer)) };
   }
@@ -142,13 +144,14 @@ export class Segment {
 
   /** Whole, checked batches from the one that holds `offset` on: at least one, then as many as fit. */
   async read(offset: number, bytesMax: number): Promise<Buffer> {
-    const position = await this.#find(offset);
-    const left = this.#state.logBytes - position;
+    const { position, offset: expected } = await this.#find(offset);
+    const state = this.#state;
+    const left = state.logBytes - position;
     let chunk = await this.#readExactly(position, Math.min(left, Math.max(bytesMax, scanBytes)));
     const first = this.#lengthAt(chunk, 0, position);
     if (first > left) throw this.#damaged(position, "a batch reaches beyond the end");
     if (first > chunk.length) chunk = await this.#readExactly(position, first);
-    const end = this.#verify(chunk, position, Math.max(first, bytesMax));
+    const end = await this.#verify(chunk, { position, offset: expected }, Math.max(first, bytesMax), state);
     return chunk.subarray(0, end);
   }
 
@@ -163,8 +166,9 @@ export class Segment {
       const { logBytes } = this.#state;
       const size = await file.size();
       if (size < logBytes) throw this.#damaged(size, `the file ends there, ${logBytes - size} bytes short`);
-      const position = await this.#find(offset);
-      const { end, next } = await this.#endWithin(position, bytesMax);
+      const place = await this.#find(offset);
+      const { position } = place;
+      const { end, next } = await this.#endWithin(place, bytesMax);
       this.#remember(next, end);
       return { fd, path, position, length: end - position, next, release };
     } catch (error) {
@@ -195,8 +199,13 @@ export class Segment {
     return undefined;
   }
 
-  /** All batch headers in order, without reading what lies between large ones. */
-  async *spans(from = 0, end: number = this.#state.logBytes): AsyncGenerator<BatchSpan, void, void> {
+  /** Where the batch begins that holds the offset, or the next one. */
+  async positionOf(offset: number): Promise<number> {
+    return this.#hints.get(offset) ?? (await this.#find(offset)).position;
+  }
+
+  /** All batch headers in order, without reading what lies between large ones. Nothing says that they are right. */
+  async *#headers(from: number, end: number): AsyncGenerator<IndexedBatch, void, void> {
     let chunk: Buffer = Buffer.alloc(0);
     let chunkStart = from;
     for (let position = from; position < end; ) {
@@ -206,42 +215,63 @@ export class Segment {
         chunk = await this.#readExactly(position, length);
         chunkStart = position;
       }
-      this.#lengthAt(chunk, position - chunkStart, position);
-      const span = readSpan(chunk, position - chunkStart, position);
+      const span = this.#spanAt(chunk, position - chunkStart, position);
       yield span;
       position += span.bytes;
     }
   }
 
-  /** Where the batch begins that holds the offset, or the next one. */
-  async positionOf(offset: number): Promise<number> {
-    return this.#hints.get(offset) ?? this.#find(offset);
+  /** The headers from a place on, each of them where it belongs. */
+  async *#spans(place: Place): AsyncGenerator<IndexedBatch, void, void> {
+    const state = this.#state;
+    let { offset } = place;
+    for await (const span of this.#headers(place.position, state.logBytes)) {
+      await this.#checkPlace(span, offset, state);
+      offset = span.lastOffset + 1;
+      yield span;
+    }
   }
 
-  async #find(offset: number): Promise<number> {
+  /** A batch's own checksum does not cover its base offset: it must follow the batch before it, or be in the index. */
+  async #checkPlace(span: IndexedBatch, expected: number | undefined, state: SegmentState): Promise<void> {
+    const { position, bytes, baseOffset, lastOffset } = span;
+    const isLast = position + bytes === state.logBytes;
+    const isWithin = isLast ? lastOffset + 1 === state.nextOffset : lastOffset + 1 < state.nextOffset;
+    if (isWithin && lastOffset >= baseOffset) {
+      if (baseOffset === expected) return;
+      const index = await this.#index(this.#offsetIndex);
+      const isKnown = findEntryAt(index, position) === lastOffset - state.baseOffset;
+      if (isKnown && baseOffset > (expected ?? -1)) return;
+    }
+    const where = expected === undefined ? "where the index has others" : `where ${expected} should follow`;
+    throw this.#damaged(position, `a batch with offsets ${baseOffset} to ${lastOffset} stands ${where}`);
+  }
+
+  async #find(offset: number): Promise<Place> {
     const hint = this.#hints.get(offset);
     if (hint !== undefined) {
       this.#hints.delete(offset);
-      return hint;
+      return { position: hint, offset };
     }
-    const index = await this.#index(this.#offsetIndex);
-    const start = findOffset(index, offset - this.#state.baseOffset);
-    if (start < 0) throw this.#damaged(0, `its index leads to position ${start}`);
-    for await (const span of this.spans(start)) {
-      if (span.lastOffset >= offset) return span.position;
+    const { baseOffset } = this.#state;
+    const position = findOffset(await this.#index(this.#offsetIndex), offset - baseOffset);
+    if (position < 0) throw this.#damaged(0, `its index leads to position ${position}`);
+    for await (const span of this.#spans({ position, offset: position === 0 ? baseOffset : undefined })) {
+      if (span.lastOffset >= offset) return { position: span.position, offset: span.baseOffset };
     }
     throw this.#damaged(this.#state.logBytes, `no batch holds offset ${offset}`);
   }
 
   /** The end of the batches that fit, one at least, without reading what lies between. */
-  async #endWithin(position: number, bytesMax: number): Promise<{ end: number; next: number }> {
+  async #endWithin(place: Place, bytesMax: number): Promise<{ end: number; next: number }> {
+    const { position } = place;
     const { logBytes, nextOffset } = this.#state;
     const limit = position + bytesMax;
     if (logBytes <= limit) return { end: logBytes, next: nextOffset };
     const known = findPosition(await this.#index(this.#offsetIndex), limit);
     let end = Math.max(position, known);
     let next = -1;
-    for await (const span of this.spans(end)) {
+    for await (const span of this.#spans(end === position ? place : { position: end, offset: undefined })) {
       const spanEnd = span.position + span.bytes;
       if (spanEnd > limit && span.position > position) {
         if (next < 0) next = span.baseOffset;
@@ -253,28 +283,26 @@ export class Segment {
     return { end, next };
   }
 
-  #verify(chunk: Buffer, position: number, bytesMax: number): number {
-    let expected = -1;
+  /** Answers the end of the batches that are whole and good; throws at the first that is not. */
+  async #verify(chunk: Buffer, place: Place, bytesMax: number, state: SegmentState): Promise<number> {
+    const { position } = place;
+    let expected = place.offset;
     let at = 0;
     while (at + batchHeaderBytes <= chunk.length && (at === 0 || at < bytesMax)) {
       const length = this.#lengthAt(chunk, at, position + at);
       if (at + length > chunk.length || (at > 0 && at + length > bytesMax)) break;
-      const batch = new RecordBatch(chunk.subarray(at, at + length));
       try {
-        batch.verify();
+        new RecordBatch(chunk.subarray(at, at + length)).verify();
       } catch (error) {
         throw this.#damaged(position + at, (error as Error).message, error);
       }
-      if (
-        batch.baseOffset < Math.max(expected, this.#state.baseOffset) ||
-        batch.nextOffset > this.#state.nextOffset
-      ) {
-        throw this.#damaged(position + at, `offset ${batch.baseOffset} is out of order`);
-      }
-      expected = batch.nextOffset;
+      const span = this.#spanAt(chunk, at, position + at);
+      if (span.baseOffset !== expected || position + at + length >= state.logBytes)
+        await this.#checkPlace(span, expected, state);
+      expected = span.lastOffset + 1;
       at += length;
     }
-    this.#remember(expected, position + at);
+    this.#remember(expected ?? 0, position + at);
     return at;
   }
 
@@ -289,6 +317,15 @@ export class Segment {
     const length = chunk.length - at < batchHeaderBytes ? -1 : batchLengthAt(chunk, at);
     if (length < 0) throw this.#damaged(position, "there is no record batch");
     return length;
+  }
+
+  #spanAt(chunk: Buffer, at: number, position: number): IndexedBatch {
+    this.#lengthAt(chunk, at, position);
+    try {
+      return readSpan(chunk, at, position);
+    } catch (error) {
+      throw this.#damaged(position, (error as Error).message, error);
+    }
   }
 
   async #readExactly(position: number, length: number): Promise<Buffer> {
@@ -338,8 +375,8 @@ export class Segment {
     const stored = Buffer.allocUnsafeSlow(state[file.bytes]);
     const count = await this.#cache.read(path, stored, 0).catch(() => -1);
     if (count === stored.length && isRight(stored)) return stored;
-    const writer = new IndexWriter(state.baseOffset, emptyIndexState);
-    for await (const span of this.spans(0, state.logBytes)) writer.add(span);
+    const writer = new IndexWriter(state.baseOffset, state.baseOffset, emptyIndexState);
+    for await (const span of this.#headers(0, state.logBytes)) writer.add(span);
     if (state.index.lastTimeEntry > writer.state.lastTimeEntry) writer.addTime();
     const rebuilt = writer[file.content];
     if (!isRight(rebuilt)) {
@@ -362,7 +399,7 @@ export class Segment {
   }
 }
 
-function readSpan(buffer: Buffer, at: number, position: number): BatchSpan {
+function readSpan(buffer: Buffer, at: number, position: number): IndexedBatch {
   const baseOffset = readInt64(buffer, at + batchField.baseOffset);
   return {
     position,

@@ -130,11 +130,11 @@ export class FileState {
     const partition = this.byNumber.get(entry.number);
     if (partition === undefined) return; // Deleted later, and the checkpoint knows it.
     const batch = new RecordBatch(entry.bytes).verify();
-    if (batch.nextOffset <= partition.logEndOffset) return;
-    if (entry.previousEnd > partition.logEndOffset || batch.baseOffset < partition.logEndOffset) {
+    if (batch.nextOffset <= partition.batchEnd) return;
+    if (entry.previousEnd > partition.logEndOffset || batch.baseOffset < partition.batchEnd) {
       throw new LogError(
         "CORRUPT_JOURNAL",
-        `journal block ${sequence} continues ${partition.directory} at offset ${entry.previousEnd}, which ends at ${partition.logEndOffset}`,
+        `journal block ${sequence} continues ${partition.directory} at offset ${entry.previousEnd}, which ends at ${partition.batchEnd}`,
       );
     }
     const tailBatch = describeBatch(entry.bytes, "memory");

@@ -44,7 +44,8 @@ export interface OpenFileOptions {
 const firstFileBytes = 4 * 1024 * 1024;
 const progressEveryBytes = 8 * 1024 * 1024;
 // What may stand in a data directory besides the checkpoint file itself.
-const ownNames = /^(journal|topics|checkpoint\.tmp|lock-[0-9a-f]{12})$/;
+const ownNames =
+  /^(journal|topics|checkpoint\.tmp|checkpoint-copy(\.tmp)?|lock-[0-9a-f]{12}|removed-[0-9TZ-]+)$/;
 
 export async function openFileStorage(options: OpenFileOptions): Promise<FileStorage> {
   const { fs, clock, directory, settings } = options;
