@@ -26,10 +26,11 @@ export async function runJobs<Job, Result>(
   workers: number,
   done: (result: Result, job: Job) => void,
   execArgv: readonly string[] = [],
+  execPath: string = process.execPath,
 ): Promise<void> {
   const waiting = jobs[Symbol.iterator]();
   const oneByOne = async (): Promise<void> => {
-    const child = fork(program, { execArgv: [...execArgv], serialization: "advanced" });
+    const child = fork(program, { execPath, execArgv: [...execArgv], serialization: "advanced" });
     try {
       for (let next = waiting.next(); next.done !== true; next = waiting.next())
         done(await answer<Job, Result>(child, next.value), next.value);

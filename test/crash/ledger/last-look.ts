@@ -30,7 +30,7 @@ export async function lastLook(
     const log = await openLog(directory, options);
     await ledger.check(log, "disk");
     await log.close();
-    await checkFiles(directory, ledger);
+    await checkFiles(directory, ledger, survival);
   } catch (error) {
     ledger.problems.push(`looking at what is left: ${error instanceof Error ? error.stack : error}`);
   }
@@ -50,15 +50,24 @@ async function goOn(directory: string, options: LogOptions, ledger: Ledger): Pro
     ledger.problems.push(`the log cannot be used again: ${ledger.refusals.at(-1) ?? ledger.stuckAt}`);
 }
 
-async function checkFiles(directory: string, ledger: Ledger): Promise<void> {
+/**
+ * Files that are never synced: indexes, which are made anew from their log when they differ, and what only Kafka's
+ * tools read. A killed process leaves them whole, a power cut does not.
+ */
+const unsyncedFile = /(\.(index|timeindex)|partition\.metadata|leader-epoch-checkpoint)$/;
+
+async function checkFiles(directory: string, ledger: Ledger, survival: Survival): Promise<void> {
+  const isLost = (file: string): boolean => survival === "disk" && unsyncedFile.test(file);
   const { damages, notes } = await verifyDirectory(directory);
-  ledger.problems.push(...[...damages, ...notes].map((finding) => `verify: ${JSON.stringify(finding)}`));
-  // A partition whose records were all deleted keeps no segment, other than in Kafka.
-  const isExpected = (problem: string): boolean =>
-    problem.endsWith("the partition has no segment") &&
-    ledger.isEmpty(problem.slice(0, problem.indexOf("/")));
-  const { problems } = checkDirectory(directory);
-  ledger.problems.push(...problems.filter((problem) => !isExpected(problem)));
+  const findings = [...damages, ...notes].filter(({ file }) => !isLost(file));
+  ledger.problems.push(...findings.map((finding) => `verify: ${JSON.stringify(finding)}`));
+  for (const problem of checkDirectory(directory).problems) {
+    // A partition whose records were all deleted keeps no segment, other than in Kafka.
+    const isEmpty =
+      problem.endsWith("the partition has no segment") &&
+      ledger.isEmpty(problem.slice(0, problem.indexOf("/")));
+    if (!isEmpty && !isLost(problem.slice(0, problem.indexOf("@")))) ledger.problems.push(problem);
+  }
   ledger.compareFiles((name) => {
     const partition = join(directory, "topics", name);
     return hasSegments(partition) ? readPartition(partition) : undefined;

@@ -42,10 +42,25 @@ export type Tell = (word: Word, ...args: readonly (string | number)[]) => void;
 /** The descriptor on which a child tells. */
 const tellDescriptor = 3;
 
+/** A line, and how far something else had come by then: a disk that logs what is written to it, for one. */
+export interface Told {
+  readonly position: number;
+  readonly line: string;
+}
+
 /** Whatever was told is on its way before the next thing happens, so that a kill cannot swallow it. */
-export function tellParent(line: string): void {
-  const bytes = Buffer.from(`${line}\n`);
+export function tellParent({ position, line }: Told): void {
+  const bytes = Buffer.from(`${position} ${line}\n`);
   for (let at = 0; at < bytes.length; ) at += writeSync(tellDescriptor, bytes, at);
+}
+
+/** What a child has told, as far as whole lines have come. */
+export function toldIn(text: string): Told[] {
+  const lines = text.split("\n").slice(0, -1);
+  return lines.map((line) => {
+    const space = line.indexOf(" ");
+    return { position: Number(line.slice(0, space)), line: line.slice(space + 1) };
+  });
 }
 
 export function lineOf(word: Word, args: readonly (string | number)[]): string {

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { makeRandom } from "../content.js";
 import { runJobs } from "../jobs.js";
 import { Ledger } from "../ledger/ledger.js";
+import { runStory } from "../ledger/story-child.js";
 import type { Row, RowContext, RowResult } from "../row.js";
-import { runStory } from "./child.js";
 import { compileShim, type Fault, faultsFor, faultText } from "./shim.js";
 import type { Beginning, SyscallsJob, SyscallsOutcome } from "./syscalls-worker.js";
 

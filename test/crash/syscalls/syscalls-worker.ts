@@ -5,13 +5,14 @@ import { serveJobs } from "../jobs.js";
 import { lastLook } from "../ledger/last-look.js";
 import { Ledger } from "../ledger/ledger.js";
 import { type Life, storyOptions } from "../ledger/story.js";
-import { runStory } from "./child.js";
+import { runStory } from "../ledger/story-child.js";
+import type { Told } from "../ledger/words.js";
 import { type Fault, faultText, shimEnvironment } from "./shim.js";
 
 /** Where a story begins: in no directory, or in one that a killed process has left, with what that one told. */
 export interface Beginning {
   readonly directory: string | undefined;
-  readonly lines: readonly string[];
+  readonly lines: readonly Told[];
   readonly round: number;
   readonly lives: readonly Life[];
 }
@@ -41,7 +42,7 @@ serveJobs(async ({ name, beginning, library, root, fault }: SyscallsJob): Promis
   const filter = (path: string): boolean => !basename(path).startsWith("lock-");
   if (beginning.directory !== undefined) cpSync(beginning.directory, directory, { recursive: true, filter });
   const ledger = new Ledger();
-  for (const line of beginning.lines) ledger.take(line);
+  for (const { line } of beginning.lines) ledger.take(line);
   const environment = shimEnvironment(library, directory, trace, fault);
   await runStory({ ...beginning, directory, isKilled: false, environment }, ledger);
   const calls = readFileSync(trace, "utf8");

@@ -3,8 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import type { Ledger } from "../ledger/ledger.js";
-import type { Life } from "../ledger/story.js";
+import type { Ledger } from "./ledger.js";
+import type { Life } from "./story.js";
+import { type Told, toldIn } from "./words.js";
 
 const program: string = fileURLToPath(new URL("story-worker.js", import.meta.url));
 const hangMs = 20_000;
@@ -20,7 +21,7 @@ export interface StoryChild {
 }
 
 /** Lives a story in a process of its own. What it tells and how it ends goes to the ledger. Answers all lines. */
-export async function runStory(child: StoryChild, ledger: Ledger): Promise<string[]> {
+export async function runStory(child: StoryChild, ledger: Ledger): Promise<Told[]> {
   const { directory, round, lives, isKilled, environment } = child;
   const args = [program, directory, `${round}`, lives.join(), ...(isKilled ? ["killed"] : [])];
   const process_ = spawn(process.execPath, args, {
@@ -43,9 +44,9 @@ export async function runStory(child: StoryChild, ledger: Ledger): Promise<strin
   }, hangMs);
   const [status] = (await once(process_, "close")) as [number | null];
   clearTimeout(timer);
-  const lines = told.split("\n").slice(0, -1);
-  for (const line of lines) ledger.take(line);
-  if (isHanging) ledger.problems.push(`hangs after "${lines.at(-1)}"`);
+  const lines = toldIn(told);
+  for (const { line } of lines) ledger.take(line);
+  if (isHanging) ledger.problems.push(`hangs after "${lines.at(-1)?.line}"`);
   if (errors !== "") ledger.problems.push(`wrote to its standard error: ${errors.trim()}`);
   if (status !== null && !ledger.hasEnded) ledger.problems.push(`ended with ${status} before its story did`);
   return lines;
