@@ -14,8 +14,6 @@ import {
 import { keyFor, type Place, valueFor } from "../content.js";
 import type { Tell } from "./words.js";
 
-/** After so many troubles within one step it is taken to wait for ever. */
-const patience = 12;
 const trouble = "strandlog:trouble";
 /** A topic's generation is kept in a setting that has no effect: whoever opens the log finds it there. */
 const segmentMsMin = 365 * 24 * 60 * 60 * 1000;
@@ -25,6 +23,8 @@ interface Target {
   readonly place: Place;
   /** Where the next record goes: offsets are known, since this process is the only one that writes. */
   next: number;
+  /** The end of what was acknowledged. */
+  end: number;
   start: number;
 }
 
@@ -38,6 +38,8 @@ export class Author {
   readonly #targets = new Map<string, Target[]>();
   #log: Log | undefined;
   #round: number;
+  /** After so many troubles within one step it is taken to wait for ever. */
+  patience = 12;
   /** Something was refused: the log has to be opened again. */
   isBroken = false;
   /** A step waits for what does not come. */
@@ -73,6 +75,11 @@ export class Author {
     const wasBroken = this.isBroken;
     const isClosed = await this.#attempt("closing", async () => log?.close());
     if (isClosed && !wasBroken) this.#tell("closed");
+  }
+
+  /** The log while it is open. */
+  get log(): Log | undefined {
+    return this.#log;
   }
 
   has(topic: string): boolean {
@@ -137,11 +144,11 @@ export class Author {
     });
   }
 
-  /** Deletes a share of a partition's records, from its beginning on. */
+  /** Deletes a share of a partition's acknowledged records, from its beginning on. */
   async deleteShare(topic: string, partition: number, share: number): Promise<void> {
     await this.#attempt("deleting records", async () => {
       const target = this.#target(topic, partition);
-      const before = target.start + Math.floor((target.next - target.start) * share);
+      const before = target.start + Math.floor((target.end - target.start) * share);
       this.#tell("delete", topic, partition, before);
       await target.topic.partition(partition).deleteRecords(before);
       this.#tell("deleted", topic, partition, before);
@@ -152,6 +159,11 @@ export class Author {
   /** How many checkpoints the log has written since it was opened. */
   async checkpoints(): Promise<number> {
     return this.#log === undefined ? 0 : (await this.#log.stats()).storage.checkpoints;
+  }
+
+  /** Why appends wait or fail, as the log has it. */
+  async trouble(): Promise<string | undefined> {
+    return (await this.#log?.stats())?.storage.trouble;
   }
 
   get #opened(): Log {
@@ -174,6 +186,7 @@ export class Author {
         topic,
         place: { topic: name, partition, generation },
         next: logEndOffset,
+        end: logEndOffset,
         start: logStartOffset,
       };
     });
@@ -205,6 +218,7 @@ export class Author {
     const { topic, partition } = target.place;
     if (offset !== due) this.#tell("fault", `${topic}-${partition}: ${due} was acknowledged as ${offset}`);
     this.#tell("ack", topic, partition, offset, level);
+    target.end = Math.max(target.end, offset + 1);
   }
 
   /** True if it went well. Otherwise what went wrong has been told. */
@@ -215,7 +229,7 @@ export class Author {
       giveUp = () => resolve("stuck");
     });
     const hear = (): void => {
-      if (++troubles > patience) giveUp();
+      if (++troubles > this.patience) giveUp();
     };
     subscribe(trouble, hear);
     try {

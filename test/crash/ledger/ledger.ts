@@ -75,6 +75,15 @@ export class Ledger {
     this.#checkGroups();
   }
 
+  /** Whether a log that takes nothing more still shows what it has acknowledged. */
+  async checkReadable(log: Log): Promise<void> {
+    for (const { must, partitions } of this.#topics.values())
+      for (const partition of must ? partitions : []) {
+        const found = (await log.existingTopic(partition.place.topic)).partition(partition.place.partition);
+        this.problems.push(...(await partition.checkReadable(found, this.#round)));
+      }
+  }
+
   /** Compares what has been seen with what another reader finds in the files of partitions, if there are any. */
   compareFiles(read: (name: string) => readonly Found[] | undefined): void {
     for (const { may, partitions } of this.#topics.values())

@@ -85,6 +85,19 @@ export class PartitionLedger {
     return problems;
   }
 
+  /** What a log that goes on being read must show: all that was acknowledged, and nothing else than was submitted. */
+  async checkReadable(partition: Partition, round: number): Promise<string[]> {
+    const problems: string[] = [];
+    let next = (await partition.describe()).logStartOffset;
+    for await (const record of partition.read()) {
+      const by = record.offset < this.seenEnd ? this.#roundOf(record.offset) : round;
+      next = this.#compare(record, next, problems, by);
+    }
+    if (next < Math.max(this.seenEnd, this.#acknowledgedEnd.disk) || next > this.#submittedEnd)
+      problems.push(`${this.name}: can be read up to ${next} only`);
+    return problems;
+  }
+
   /** Compares with records that another reader has found; its files may begin earlier. */
   compareAll(records: readonly Found[]): string[] {
     const problems: string[] = [];
@@ -102,11 +115,16 @@ export class PartitionLedger {
   }
 
   /** The record in its place, once, with its bytes; answers which offset is to follow. */
-  #compare(record: Found, next: number, problems: string[]): number {
+  #compare(
+    record: Found,
+    next: number,
+    problems: string[],
+    round: number = this.#roundOf(record.offset),
+  ): number {
     const { offset } = record;
     if (problems.length > problemsMax) return offset + 1;
     if (offset !== next) problems.push(`${this.name}: offset ${next} is missing, ${offset} follows`);
-    const difference = differenceOf(record, this.place, this.#roundOf(offset));
+    const difference = differenceOf(record, this.place, round);
     if (difference !== undefined) problems.push(`${this.name}: the record at ${offset} ${difference}`);
     return offset + 1;
   }
