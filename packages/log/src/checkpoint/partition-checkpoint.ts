@@ -135,7 +135,8 @@ export class PartitionCheckpoint {
   async #writeLeaderEpochs(): Promise<void> {
     const { leaderEpochs, segments } = this.partition;
     if (!this.#isNew && (leaderEpochs.at(-1)?.[1] ?? -1) < (segments.at(-1)?.state.nextOffset ?? 0)) return;
-    const lines = leaderEpochs.map(([epoch, start]) => `${epoch} ${start}\n`);
+    const written = leaderEpochs.filter(([, start]) => start < this.#recoveryPoint);
+    const lines = written.map(([epoch, start]) => `${epoch} ${start}\n`);
     await this.#writeSmallFile("leader-epoch-checkpoint", `0\n${lines.length}\n${lines.join("")}`);
   }
 
