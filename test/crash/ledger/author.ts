@@ -144,6 +144,15 @@ export class Author {
     });
   }
 
+  /** Reads everything: what is damaged is refused. */
+  async readAll(): Promise<void> {
+    await this.#attempt("reading", async () => {
+      for (const [topic, partition] of this.places)
+        for await (const { offset } of this.#target(topic, partition).topic.partition(partition).read())
+          if (offset < 0) this.#tell("fault", `${topic}-${partition}: read ${offset}`);
+    });
+  }
+
   /** Deletes a share of a partition's acknowledged records, from its beginning on. */
   async deleteShare(topic: string, partition: number, share: number): Promise<void> {
     await this.#attempt("deleting records", async () => {

@@ -67,12 +67,15 @@ function stepsOf(life: Life, round: number): Step[] {
         ["events", 0, 2],
       ]),
     untilCheckpoint,
+    // What is deleted next must have been whole.
+    (author) => author.readAll(),
     (author) => author.deleteShare("events", 0, 0.5),
     (author) => author.drop("brief"),
     (author) => author.make("brief", round * 10 + 9, topics["brief"] ?? {}),
     (author) => author.append([["brief", 0, 3]]),
     untilCheckpoint,
-    (author) => author.deleteShare("orders", 0, 0.7),
+    (author) => author.readAll(),
+    (author) => author.deleteShare("orders", 0, 0.5),
     burst,
   ];
 }

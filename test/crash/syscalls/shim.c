@@ -6,8 +6,10 @@
  *   CALLS_TRACE  a file that gets a line "KIND NUMBER CALL FILE" for each call that counts, and "*" before one struck
  *   CALLS_FAULT  "KIND NUMBER WHAT HOW": the call of this kind and number is struck
  *
- * KIND is write, sync, open, look, cut, rename, remove or make. WHAT is EIO, ENOSPC, EMFILE, short (half is written),
- * before or after (the process is killed). HOW is once, or always: from there on every call that WHAT is about.
+ * KIND is write, sync, open, look, cut, rename, remove or make. WHAT is EIO, ENOSPC, EMFILE, short (half is written and
+ * the rest refused once, as on a full disk: libuv goes on after a short write by itself and tells only of that), before
+ * or after (the process is killed). HOW is once, or always: from there on every call that WHAT is about. For a
+ * kill, always means that until then every write is short.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -37,7 +39,10 @@ static int fault_errno;
 static int fault_kind = -1;
 static int fault_number;
 static int is_always;
+static int is_kill;
 static atomic_int has_struck;
+/* Whether this thread's last write was short: what follows is its rest. */
+static _Thread_local int is_rest;
 
 #define REAL(name) ((__typeof__(&name))real(#name))
 
@@ -57,6 +62,7 @@ static void read_fault(const char *text) {
   else if (strcmp(what, "before") == 0) fault = BEFORE;
   else if (strcmp(what, "after") == 0) fault = AFTER;
   else abort();
+  is_kill = fault == BEFORE || fault == AFTER;
 }
 
 __attribute__((constructor)) static void start(void) {
@@ -73,7 +79,7 @@ static int is_ours(const char *path) {
   return root != NULL && path != NULL && strncmp(path, root, root_length) == 0;
 }
 
-/* Whether a fault that goes on concerns calls of this kind. */
+/* Whether a fault that goes on concerns calls of this kind. No process outlives its kill. */
 static int concerns(enum kind kind) {
   if (fault == SHORT) return kind == WRITE;
   if (fault_errno == EMFILE) return kind == OPEN || kind == LOOK;
@@ -95,9 +101,14 @@ static enum what strike(enum kind kind, const char *call, const char *path) {
                           call, path + root_length);
     if (REAL(write)(trace, line, length) != length) abort();
   }
+  if (!is_struck && is_kill && is_always && kind == WRITE) {
+    is_rest = 1;
+    return SHORT;
+  }
   if (!is_struck) return PASS;
   if (fault == BEFORE) kill(getpid(), SIGKILL);
   if (fault == ERROR) errno = fault_errno;
+  is_rest = fault == SHORT;
   return fault;
 }
 
@@ -112,6 +123,11 @@ static enum what strike_file(enum kind kind, const char *call, int file) {
   ssize_t length = readlink(link, path, sizeof path - 1);
   if (length < 0) return PASS;
   path[length] = 0;
+  if (kind == WRITE && is_rest && is_ours(path)) {
+    is_rest = 0;
+    errno = ENOSPC;
+    return ERROR;
+  }
   return strike_path(kind, call, path);
 }
 
@@ -123,12 +139,19 @@ static long done(enum what what, long result) {
   return result;
 }
 
+/* Nothing is left of a write of one byte or none. */
+static size_t halved(size_t count) {
+  if (count > 1) return count / 2;
+  is_rest = 0;
+  return count;
+}
+
 /* Half of the bytes, in as many pieces as it takes; one byte at least, since a count of 0 means that none will go. */
 static int halve(const struct iovec *pieces, int count, struct iovec *half) {
   size_t left = 0;
   int used = 0;
   for (int index = 0; index < count; index++) left += pieces[index].iov_len;
-  left = left > 1 ? left / 2 : left;
+  left = halved(left);
   for (; used < count && left > 0; used++) {
     half[used] = pieces[used];
     if (half[used].iov_len > left) half[used].iov_len = left;
@@ -136,8 +159,6 @@ static int halve(const struct iovec *pieces, int count, struct iovec *half) {
   }
   return used;
 }
-
-static size_t halved(size_t count) { return count > 1 ? count / 2 : count; }
 
 ssize_t write(int file, const void *bytes, size_t count) {
   enum what what = strike_file(WRITE, "write", file);

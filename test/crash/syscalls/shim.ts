@@ -8,7 +8,7 @@ const source: string = fileURLToPath(new URL("../../../crash/syscalls/shim.c", i
 type CallKind = "write" | "sync" | "open" | "look" | "cut" | "rename" | "remove" | "make";
 type FaultKind = "EIO" | "ENOSPC" | "EMFILE" | "short" | "before" | "after";
 
-/** Which call is struck, and how. */
+/** Which call is struck, and how; the words are those of shim.c. */
 export interface Fault {
   readonly kind: CallKind;
   readonly number: number;
@@ -58,15 +58,16 @@ const faultsOf: Readonly<Record<CallKind, readonly FaultKind[]>> = {
   make: ["EIO", "ENOSPC", "before", "after"],
 };
 
-/** Each call of a trace with each of its faults, once and for good: a kill comes only once. */
+/** Each call of a trace with each of its faults, once and for good; every second kill comes after short writes. */
 export function faultsFor(trace: string): Fault[] {
   const faults: Fault[] = [];
   for (const line of trace.split("\n")) {
-    const [kind, number] = line.split(" ") as [CallKind, string];
+    const [kind, text] = line.split(" ") as [CallKind, string];
+    const number = Number(text);
     for (const what of faultsOf[kind] ?? []) {
-      const point = { kind, number: Number(number), what };
-      faults.push({ ...point, how: "once" });
-      if (what !== "before" && what !== "after") faults.push({ ...point, how: "always" });
+      const isKill = what === "before" || what === "after";
+      if (!isKill || number % 2 === 0) faults.push({ kind, number, what, how: "always" });
+      if (!isKill || number % 2 === 1) faults.push({ kind, number, what, how: "once" });
     }
   }
   return faults;
