@@ -14,7 +14,7 @@ import { compileShim, type Fault, faultsFor, faultText } from "./shim.js";
 import type { Beginning, SyscallsJob, SyscallsOutcome } from "./syscalls-worker.js";
 
 const program = new URL("syscalls-worker.js", import.meta.url);
-const quickPoints = 80;
+const quickPoints = 60;
 const violationsMax = 40;
 const stories = ["fresh", "left"] as const;
 /** A file system in memory: a process that is killed leaves it as it is, and its syncs cost nothing. */
