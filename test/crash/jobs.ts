@@ -19,21 +19,26 @@ export function serveJobs<Job, Result>(work: (job: Job) => Promise<Result>): voi
   process.on("disconnect", () => process.exit());
 }
 
-/**
- * Runs all jobs, at most `workers` at once; jobs are taken from the iterable only when a child is free. A child that
- * lives for longer than `lifeMsMax` is ended.
- */
+export interface WorkerOptions {
+  readonly execArgv?: readonly string[];
+  /** Default: the Node that runs this. */
+  readonly execPath?: string;
+  /** A child that lives for longer, in milliseconds, is ended. Default: none is. */
+  readonly lifeMsMax?: number;
+}
+
+/** Runs all jobs, at most `workers` at once; jobs are taken from the iterable only when a child is free. */
 export async function runJobs<Job, Result>(
   program: URL,
   jobs: Iterable<Job>,
   workers: number,
   done: (result: Result, job: Job) => void,
-  execArgv: readonly string[] = [],
-  lifeMsMax?: number,
+  { execArgv = [], execPath = process.execPath, lifeMsMax }: WorkerOptions = {},
 ): Promise<void> {
   const waiting = jobs[Symbol.iterator]();
   const oneByOne = async (): Promise<void> => {
     const child = fork(program, {
+      execPath,
       execArgv: [...execArgv],
       serialization: "advanced",
       killSignal: "SIGKILL",

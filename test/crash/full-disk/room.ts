@@ -1,33 +1,21 @@
 // What the scenarios of a full disk share: the disk with its filler, a log with little of everything, the last look.
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Clock, type LogOptions, openLog, type TopicConfig } from "@strandlog/log";
+import { type LogOptions, openLog, type TopicConfig } from "@strandlog/log";
 import { verifyDirectory } from "@strandlog/log/format";
 import { checkDirectory } from "../../interop/format-reader.js";
+import { fastClock } from "../ledger/fast-clock.js";
 import type { Expected } from "./load.js";
 
 export const kibibyte = 1024;
 export const mebibyte: number = 1024 * kibibyte;
 export const diskMegabytes = 24;
 
-/** For the log's clock time flies, so that it soon tries again what the disk had no room for. */
-const speed = 20;
-const clock: Clock = {
-  now: () => Date.now(),
-  elapsedMs: () => performance.now() * speed,
-  randomBytes,
-  startTimer(delayMs, callback, keepAlive = false) {
-    const timer = setTimeout(callback, delayMs / speed);
-    if (!keepAlive) timer.unref();
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
-
 /** The journal is what limits appends, and has its two files before the disk is full. */
 export const options: LogOptions = {
-  clock,
+  // It soon tries again what the disk had no room for.
+  clock: fastClock(20),
   journalFileBytes: 256 * kibibyte,
   journalBytesMax: 512 * kibibyte,
   tailBytesMax: 2 * mebibyte,

@@ -35,7 +35,7 @@ export const fuzzRow: Row = {
         if (outcome.violation !== undefined) violations.push(outcome.violation);
         context.progress(`${points} inputs, ${violations.length} violations`);
       },
-      [`--max-old-space-size=${heapMegabytesMax}`],
+      { execArgv: [`--max-old-space-size=${heapMegabytesMax}`] },
     );
     const share = Math.round((100 * accepted.reduce((sum, count) => sum + count, 0)) / points);
     return {

@@ -96,6 +96,6 @@ async function runApart(jobs: readonly MutantJob[], execArgv: readonly string[])
   const outcomes: MutantOutcome[] = [];
   const lifeMsMax = slownessMax * jobs.reduce((sum, job) => sum + job.computeMsMax, 0);
   const done = (outcome: MutantOutcome): unknown => outcomes.push(outcome);
-  await runJobs<MutantJob, MutantOutcome>(program, jobs, 1, done, execArgv, lifeMsMax);
+  await runJobs<MutantJob, MutantOutcome>(program, jobs, 1, done, { execArgv, lifeMsMax });
   return outcomes;
 }

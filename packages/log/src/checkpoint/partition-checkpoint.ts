@@ -138,7 +138,8 @@ export class PartitionCheckpoint {
     const newest = leaderEpochs.at(-1);
     assert(newest !== undefined, "a partition that has batches knows who appended them");
     if (!this.#isNew && newest[1] < (segments.at(-1)?.state.nextOffset ?? 0)) return;
-    const lines = leaderEpochs.map(([epoch, start]) => `${epoch} ${start}\n`);
+    const written = leaderEpochs.filter(([, start]) => start < this.#recoveryPoint);
+    const lines = written.map(([epoch, start]) => `${epoch} ${start}\n`);
     await this.#writeSmallFile("leader-epoch-checkpoint", `0\n${lines.length}\n${lines.join("")}`);
   }
 

@@ -16,12 +16,18 @@ const answerMsMax = 1000;
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   for (let attempt = 1; ; attempt++) {
     const name = `${prefix}${randomBytes(6).toString("hex")}`;
-    const descriptor = process.platform === "linux" ? fs.openSync(directory, "r") : undefined;
-    const server = await announce(directory, descriptor, name);
-    const release = once(async () => {
-      fs.rmSync(`${directory}/${name}`, { force: true });
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+    const descriptor = process.platform === "linux" ? openDirectory(directory) : undefined;
+    const letGo = (): void => {
       if (descriptor !== undefined) fs.closeSync(descriptor);
+    };
+    const server = await announce(directory, descriptor, name).catch((error: unknown) => {
+      letGo();
+      throw error;
+    });
+    const release = once(async () => {
+      clearAway(`${directory}/${name}`);
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      letGo();
     });
     try {
       const holder = await otherHolder(directory, descriptor, name);
@@ -44,8 +50,7 @@ function announce(directory: string, descriptor: number | undefined, name: strin
       socket.end(JSON.stringify({ pid: process.pid, title: process.title }));
     });
     server.on("error", (error) => {
-      const message = `cannot lock ${directory}: ${error.message}; the file system must support local sockets`;
-      reject(new LogError("IO", message, { cause: error, details: { path: directory } }));
+      reject(lockError(directory, error, "; the file system must support local sockets"));
     });
     server.listen(socketPath(directory, descriptor, name), () => resolve(server));
     server.unref();
@@ -62,13 +67,38 @@ async function otherHolder(
   descriptor: number | undefined,
   own: string,
 ): Promise<Holder | undefined> {
-  for (const name of fs.readdirSync(directory)) {
+  for (const name of namesIn(directory)) {
     if (!name.startsWith(prefix) || name === own) continue;
     const holder = await ask(socketPath(directory, descriptor, name));
     if (holder !== undefined) return holder;
-    fs.rmSync(`${directory}/${name}`, { force: true });
+    clearAway(`${directory}/${name}`);
   }
   return undefined;
+}
+
+/** An announcement that cannot be removed does no harm: nobody answers at it, so the next opener tries again. */
+function clearAway(path: string): void {
+  try {
+    fs.rmSync(path, { force: true });
+  } catch {
+    // See above.
+  }
+}
+
+function openDirectory(directory: string): number {
+  try {
+    return fs.openSync(directory, "r");
+  } catch (error) {
+    throw lockError(directory, error as Error);
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return fs.readdirSync(directory);
+  } catch (error) {
+    throw lockError(directory, error as Error);
+  }
 }
 
 /** Undefined when nobody listens. A holder too busy to answer within a second is a holder all the same. */
@@ -108,6 +138,11 @@ function parsePid(answer: string): number | undefined {
 function socketPath(directory: string, descriptor: number | undefined, name: string): string {
   if (process.platform === "win32") return `\\\\.\\pipe\\${directory.replaceAll(/[\\/:]/g, "-")}-${name}`;
   return descriptor === undefined ? `${directory}/${name}` : `/proc/self/fd/${descriptor}/${name}`;
+}
+
+function lockError(directory: string, cause: Error, hint = ""): LogError {
+  const message = `cannot lock ${directory}: ${cause.message}${hint}`;
+  return new LogError("IO", message, { cause, details: { path: directory } });
 }
 
 function lockedError(directory: string, holder: Holder): LogError {

@@ -14,6 +14,7 @@ export interface File {
   sync(): Promise<void>;
   truncate(length: number): Promise<void>;
   size(): Promise<number>;
+  /** A second time does nothing. */
   close(): Promise<void>;
 }
 

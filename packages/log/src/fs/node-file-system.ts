@@ -83,6 +83,7 @@ class NodeFile implements File {
   readonly #descriptor: number;
   /** The same file, opened so that a write returns when it is on the disk. */
   #syncedDescriptor: number | undefined;
+  #closed: Promise<void> | undefined;
 
   constructor(path: string, descriptor: number) {
     this.#path = path;
@@ -160,10 +161,19 @@ class NodeFile implements File {
     return (await attempt<fs.Stats>("stat", this.#path, (done) => fs.fstat(this.#descriptor, done))).size;
   }
 
-  async close(): Promise<void> {
+  /** A second time does nothing: the descriptor's number may be another file's by then. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     const synced = this.#syncedDescriptor;
-    if (synced !== undefined) await attempt<void>("close", this.#path, (done) => fs.close(synced, done));
-    return attempt<void>("close", this.#path, (done) => fs.close(this.#descriptor, done));
+    try {
+      if (synced !== undefined) await attempt<void>("close", this.#path, (done) => fs.close(synced, done));
+    } finally {
+      await attempt<void>("close", this.#path, (done) => fs.close(this.#descriptor, done));
+    }
   }
 }
 

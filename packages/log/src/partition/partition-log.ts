@@ -69,7 +69,8 @@ export class PartitionLog {
     this.#endOffsetMin = state.endOffsetMin ?? 0;
     this.#highWatermark = state.recoveryPoint;
     this.#segments = state.segments.map((segment) => new Segment(cache, this.directory, segment));
-    this.#leaderEpochs = [...state.leaderEpochs];
+    // Records beyond the recovery point may never have got to the disk, and then their epoch has none: replay tells.
+    this.#leaderEpochs = state.leaderEpochs.filter(([, startOffset]) => startOffset < state.recoveryPoint);
   }
 
   get logStartOffset(): number {
