@@ -18,8 +18,8 @@ export interface CrashPointOptions {
   /** Before which share of the operations. */
   readonly density: number;
   open(options: Partial<LogOptions>): Promise<Log>;
-  /** How the present life would have ended without the crash. */
-  ending(): Ending;
+  /** How the present life ends by a crash of that kind. */
+  ending(kind: CrashKind): Ending;
 }
 
 const styles: readonly CrashStyle[] = ["nothing", "everything", "prefix", "scattered", "scattered"];
@@ -60,7 +60,7 @@ export class CrashPoints {
     twin.operationsMax = this.#simulation.operationsMax;
     twin.disk.looksAtOnce = random.chance(0.9);
     twin.disk.freeBytes = Number.POSITIVE_INFINITY;
-    let ending = worseEnding(this.#options.ending(), kind);
+    let ending = this.#options.ending(kind);
     twin.crash(kind, style);
     let more = random.pick([0, 0, 0, 0, 1, 1, 2]);
     let served: Seen | undefined;
@@ -73,10 +73,10 @@ export class CrashPoints {
         if (more < 0) return;
         // What was served must be there after the next crash, too.
         twin.crash("power");
-        ending = "power";
+        if (ending !== "closed") ending = "power";
       } catch (error) {
         if (!(error instanceof Crashed)) throw error;
-        ending = worseEnding(ending, error.kind);
+        if (ending !== "closed") ending = worseEnding(ending, error.kind);
       }
     }
   }

@@ -91,7 +91,7 @@ class World {
     seed: 1,
     density: 0,
     open: (options) => openLog(directory, { ...settings, ...options }),
-    ending: () => "closed",
+    ending: (kind) => kind,
   });
   log!: Log;
 

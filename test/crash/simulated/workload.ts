@@ -60,6 +60,8 @@ class History {
   readonly #isFickle: boolean;
   #log!: Log;
   #ending: Ending = "closed";
+  /** Somebody uses the log, or closes it. */
+  #isAlive = false;
   lives = 0;
 
   constructor(seed: number, options: HistoryOptions) {
@@ -76,7 +78,8 @@ class History {
       seed,
       density: options.density ?? 0,
       open: (options) => openLog(directory, { ...this.#settings, ...options }),
-      ending: () => this.#ending,
+      ending: (kind) =>
+        this.#isAlive || this.#ending !== "closed" ? worseEnding(this.#ending, kind) : this.#ending,
     });
   }
 
@@ -91,6 +94,7 @@ class History {
       await this.#live();
     }
     await this.#reopen();
+    this.#isAlive = true;
     await this.#simulation.run(this.#log.close());
     this.#checkLeftovers();
     const { crashes, changes } = this.#simulation;
@@ -136,13 +140,15 @@ class History {
     return this.#random.chance(0.5) ? "power" : "process";
   }
 
+  /** What a life that was closed cleanly has left is safe from whatever comes before the next one. */
   #ended(ending: Ending): void {
-    this.#ending = worseEnding(this.#ending, ending);
+    if (this.#isAlive || this.#ending !== "closed") this.#ending = worseEnding(this.#ending, ending);
   }
 
   async #live(): Promise<void> {
     const { disk } = this.#simulation;
     this.#ending = "closed";
+    this.#isAlive = true;
     const calls = this.#random.pick([10, 40, 40, callsMax]);
     if (this.#random.chance(0.8))
       this.#simulation.crashAfter(this.#random.below(calls * this.#random.pick([1, 3])), this.#crashKind());
@@ -155,6 +161,7 @@ class History {
       if (!(error instanceof Crashed)) throw error;
       this.#ended(error.kind);
     }
+    this.#isAlive = false;
   }
 
   async #close(): Promise<void> {
