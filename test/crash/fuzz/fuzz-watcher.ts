@@ -6,10 +6,10 @@ const { place, hangMs } = workerData as { place: Int32Array; hangMs: number };
 let seen = -1;
 
 setInterval(() => {
-  const [isRunning, caseNumber = 0] = place;
-  if (isRunning === 1 && caseNumber === seen) {
+  const [isRunning, count = 0, caseNumber = 0] = place;
+  if (isRunning === 1 && count === seen) {
     writeSync(2, `case ${caseNumber} of the job has hung for ${hangMs} ms\n`);
     process.kill(process.pid, "SIGKILL");
   }
-  seen = isRunning === 1 ? caseNumber : -1;
+  seen = isRunning === 1 ? count : -1;
 }, hangMs);

@@ -20,8 +20,8 @@ Error.stackTraceLimit = 2;
 
 const room = await fuzzRoom();
 const targets = await room.fuzzTargets();
-/** What is under way: 1 while a job is, and the number of its case. */
-const place = new Int32Array(new SharedArrayBuffer(8));
+/** What is under way: 1 while a job is, what changes with every job and case, and the number of the job's case. */
+const place = new Int32Array(new SharedArrayBuffer(12));
 const watcher = new Worker(new URL("fuzz-watcher.js", import.meta.url), { workerData: { place, hangMs } });
 watcher.unref();
 
@@ -29,9 +29,12 @@ serveJobs(async ({ target: name, ...run }: FuzzJob): Promise<FuzzOutcome> => {
   const target = targets.find((one) => one.name === name);
   if (target === undefined) throw new Error(`there is no target "${name}"`);
   place[0] = 1;
+  place[1] = (place[1] as number) + 1;
+  place[2] = 0;
   try {
     return await room.runFuzz(target, run, (caseNumber) => {
-      place[1] = caseNumber;
+      place[1] = (place[1] as number) + 1;
+      place[2] = caseNumber;
     });
   } finally {
     place[0] = 0;
