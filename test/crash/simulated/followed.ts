@@ -1,7 +1,7 @@
 // Calls that were made and have not settled. Each is followed to its end, and what it is refused with must have a
 // reason.
 import { LogError } from "@strandlog/log";
-import { quiet, type SimulatedDisk } from "@strandlog/log/testing";
+import type { SimulatedDisk } from "@strandlog/log/testing";
 import type { TopicModel } from "./models.js";
 import type { Oracle } from "./oracle.js";
 
@@ -18,6 +18,7 @@ export class FollowedCalls {
   readonly #disk: SimulatedDisk;
   readonly #oracle: Oracle;
   readonly #underway = new Set<{ what: string }>();
+  #waiters: (() => void)[] = [];
   /** The first refusal without a reason. */
   trouble: unknown;
 
@@ -35,9 +36,9 @@ export class FollowedCalls {
     return [...this.#underway].map(({ what }) => what).join(", ");
   }
 
-  /** Settles when all of them have. */
+  /** Settles when all of them have; never if their process dies. */
   async settled(): Promise<void> {
-    while (this.#underway.size > 0) await quiet();
+    while (this.#underway.size > 0) await new Promise<void>((resolve) => this.#waiters.push(resolve));
   }
 
   /** They belong to a process that died. */
@@ -49,12 +50,17 @@ export class FollowedCalls {
     const underway = { what };
     this.#underway.add(underway);
     call.then(
-      () => this.#underway.delete(underway),
+      () => this.#ended(underway),
       (error: unknown) => {
-        this.#underway.delete(underway);
+        this.#ended(underway);
         if (!this.#isFounded(error, circumstances)) this.trouble ??= error;
       },
     );
+  }
+
+  #ended(underway: { what: string }): void {
+    this.#underway.delete(underway);
+    for (const resolve of this.#waiters.splice(0)) resolve();
   }
 
   #isFounded(error: unknown, { models = [], refusals = [], isJournalOnly = false }: Circumstances): boolean {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, doesNotMatch, equal, ok } from "node:assert/strict";
 import { test } from "node:test";
 import { runWorkload, stepNames, workloads } from "./exhaustive.js";
 import { lies } from "./lying-disk.js";
@@ -6,7 +6,7 @@ import { caseOf, caseText, runCase, shrink } from "./shrink.js";
 import { runHistory } from "./workload.js";
 
 // More of them: npm run crash -- sim. One of them: npm run crash -- sim --replay "seed 17".
-const seeds = 60;
+const seeds = 40;
 const seedsPerLie = 200;
 
 test("histories with crashes of both kinds, faults and interrupted recoveries keep every promise", async (t) => {
@@ -57,9 +57,9 @@ test("a history that fails is made small, and the short one can be run again", a
     }
   };
   const calls = Array.from({ length: 40 }, (_, number) => number);
-  const found = await shrink(3, calls, fails, () => 0);
+  const found = await shrink(3, calls, fails, () => performance.now());
   ok(found !== undefined);
-  match(found.message, /I1: /);
+  doesNotMatch(found.message, /a hang:|no end/);
   ok((found.small.only?.length ?? 0) <= 3, `${found.small.only}`);
   ok((await fails(found.small)) !== undefined);
   deepEqual(caseOf(caseText(found.small)), found.small);

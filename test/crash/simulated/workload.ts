@@ -43,7 +43,7 @@ export async function runHistory(seed: number, options: HistoryOptions = {}): Pr
     return await history.run();
   } catch (error) {
     const { message } = error as Error;
-    const waiting = message.includes("hang") ? `; waiting: ${history.waiting}` : "";
+    const waiting = message.includes("a hang:") ? `; waiting: ${history.waiting}` : "";
     throw new Violation(`seed ${seed}: ${message}${waiting} (life ${history.lives})`, { cause: error });
   }
 }
