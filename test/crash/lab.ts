@@ -4,6 +4,7 @@
 //   npm run crash -- --quick                            every row, within five minutes
 //   npm run crash -- sim mutants                        some rows
 //   npm run crash -- sim --seed 17                      with the lots of an earlier run
+//   npm run crash -- sim --points 100000                as many crash points
 //   npm run crash -- sim --replay "TEXT"                one case, as a violation has printed it
 //   npm run crash -- --json FILE                        the table as data, too
 //
@@ -24,12 +25,16 @@ async function main(): Promise<number> {
       quick: { type: "boolean", default: false },
       json: { type: "string" },
       seed: { type: "string" },
+      points: { type: "string" },
       replay: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return help();
   const chosen = positionals.map(rowOf);
+  const points = values.points === undefined ? undefined : Number(values.points);
+  if (points !== undefined && !(points >= 1))
+    throw new Error(`--points takes a number, not ${values.points}`);
   const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
   if (!Number.isSafeInteger(seed) || seed < 0)
     throw new Error(`--seed takes a whole number, not ${values.seed}`);
@@ -38,7 +43,7 @@ async function main(): Promise<number> {
   const mode = values.quick ? "quick" : "full";
   const scores: Score[] = [];
   for (const row of chosen.length > 0 ? chosen : rows) {
-    const score = await runRow(row, { mode, seed, replay: values.replay });
+    const score = await runRow(row, { mode, seed, points, replay: values.replay });
     scores.push(score);
     tell(score);
   }
@@ -52,7 +57,10 @@ async function main(): Promise<number> {
   return violations === 0 ? 0 : 1;
 }
 
-async function runRow(row: Row, options: Pick<RowContext, "mode" | "seed" | "replay">): Promise<Score> {
+async function runRow(
+  row: Row,
+  options: Pick<RowContext, "mode" | "seed" | "points" | "replay">,
+): Promise<Score> {
   const began = process.hrtime.bigint();
   const result = await row
     .run({ ...options, workers: availableParallelism(), progress: (text) => showProgress(row.name, text) })
@@ -86,7 +94,7 @@ function rowOf(name: string): Row {
 }
 
 function help(): number {
-  console.log("npm run crash -- [ROW…] [--quick] [--seed N] [--json FILE] [--replay TEXT]\n");
+  console.log("npm run crash -- [ROW…] [--quick] [--seed N] [--points N] [--json FILE] [--replay TEXT]\n");
   for (const { name, about } of rows) console.log(`  ${name.padEnd(12)}${about}`);
   console.log(
     "\nExamples: npm run crash -- --quick    npm run crash -- sim mutants --seed 7 --json score.json",

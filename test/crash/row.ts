@@ -7,6 +7,8 @@ export interface RowContext {
   readonly seed: number;
   /** How many processes may work at once. */
   readonly workers: number;
+  /** How many points to try, where the row can choose, instead of what the mode wants. */
+  readonly points: number | undefined;
   /** One case to run again instead of the whole row, as a violation of that row has printed it. */
   readonly replay: string | undefined;
   /** Shows how far the row is: a short line that replaces the one before. */

@@ -13,16 +13,13 @@ const patienceMs = 60_000;
 const triesMax = 300;
 
 export function caseText({ seed, only }: Case): string {
-  return only === undefined ? `seed ${seed}` : `seed ${seed} calls ${only.join(",")}`;
+  return only === undefined ? `seed ${seed}` : `seed ${seed} calls ${only.join(",") || "none"}`;
 }
 
 export function caseOf(text: string): Case {
-  const [, seed, calls] = /^seed (\d+)(?: calls ([\d,]*))?$/.exec(text.trim()) ?? [];
+  const [, seed, calls] = /^seed (\d+)(?: calls (none|[\d,]+))?$/.exec(text.trim()) ?? [];
   if (seed === undefined) throw new Error(`"${text}" is no case: give "seed 17" or "seed 17 calls 3,40,41"`);
-  const only = calls
-    ?.split(",")
-    .filter((call) => call !== "")
-    .map(Number);
+  const only = calls === "none" ? [] : calls?.split(",").map(Number);
   return { seed: Number(seed), only };
 }
 

@@ -6,7 +6,7 @@ import type { SimJob, SimOutcome } from "./sim-worker.js";
 
 const program = new URL("sim-worker.js", import.meta.url);
 const seedsPerJob = 4;
-const goals = { quick: 60_000, full: 1_000_000 };
+const goals = { quick: 25_000, full: 1_000_000 };
 const violationsMax = 10;
 // Of the operations that change the disk: a crash is tried before this share of them.
 const density = 0.3;
@@ -19,13 +19,19 @@ export const simRow: Row = {
   run: (context) => (context.replay === undefined ? search(context) : replay(context.replay)),
 };
 
-async function search({ mode, seed, workers, progress }: RowContext): Promise<RowResult> {
+async function search({
+  mode,
+  seed,
+  workers,
+  points: wanted = goals[mode],
+  progress,
+}: RowContext): Promise<RowResult> {
   let points = 0;
   let histories = 0;
   let records = 0;
   const violations: string[] = [];
   function* jobs(): Generator<SimJob> {
-    for (let from = seed; points < goals[mode] && violations.length < violationsMax; from += seedsPerJob)
+    for (let from = seed; points < wanted && violations.length < violationsMax; from += seedsPerJob)
       yield { from, to: from + seedsPerJob, density };
   }
   await runJobs<SimJob, SimOutcome>(program, jobs(), workers, (outcome) => {
