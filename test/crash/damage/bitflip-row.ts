@@ -7,7 +7,7 @@ import { type Ending, makeSample } from "./sample.js";
 
 const program = new URL("bitflip-worker.js", import.meta.url);
 const pointsPerJob = 200;
-const quickPoints = 3000;
+const quickPoints = 1500;
 const endings: readonly Ending[] = ["closed", "killed"];
 
 export const bitflipRow: Row = {
@@ -46,7 +46,7 @@ function* jobsOf(
   for (const [ending, size] of sizes) {
     const step = mode === "full" ? 1 : Math.max(1, Math.floor((size * sizes.size) / quickPoints));
     for (let from = seed % step; from < size; from += step * pointsPerJob)
-      yield { ending, from, step, count: pointsPerJob };
+      yield { ending, from, step, count: pointsPerJob, repairEvery: mode === "full" ? 6 : 2 };
   }
 }
 
@@ -54,5 +54,12 @@ function* jobsOf(
 function replayed(text: string): BitflipJob {
   const [, ending, json] = /^(closed|killed) (\{.*?\})/.exec(text) ?? [];
   if (json === undefined) throw new Error(`"${text}" is not a damage that this row has printed`);
-  return { ending: ending as Ending, from: 0, step: 1, count: 1, only: JSON.parse(json) as Mutation };
+  return {
+    ending: ending as Ending,
+    from: 0,
+    step: 1,
+    count: 1,
+    repairEvery: 1,
+    only: JSON.parse(json) as Mutation,
+  };
 }

@@ -9,6 +9,8 @@ export interface BitflipJob {
   readonly from: number;
   readonly step: number;
   readonly count: number;
+  /** One of so many damages is repaired, too. */
+  readonly repairEvery: number;
   readonly only?: Mutation;
 }
 
@@ -33,7 +35,7 @@ function build(ending: Ending): Promise<Built> {
   return making;
 }
 
-serveJobs(async ({ ending, from, step, count, only }: BitflipJob): Promise<BitflipOutcome> => {
+serveJobs(async ({ ending, from, step, count, repairEvery, only }: BitflipJob): Promise<BitflipOutcome> => {
   const { sample, mutations } = await build(ending);
   // Traces take most of the time, and only a case that is run again needs them.
   Error.stackTraceLimit = only === undefined ? 0 : 20;
@@ -43,7 +45,12 @@ serveJobs(async ({ ending, from, step, count, only }: BitflipJob): Promise<Bitfl
   for (let n = 0; n < count; n++) {
     const mutation = only ?? mutations[from + n * step];
     if (mutation === undefined) break;
-    const { outcome, problems } = await checkDamage(sample, mutation, only === undefined ? from + n : 0);
+    const { outcome, problems } = await checkDamage(
+      sample,
+      mutation,
+      only === undefined ? from + n : 0,
+      repairEvery,
+    );
     points++;
     outcomes[outcome]++;
     const [first] = problems;

@@ -18,8 +18,13 @@ export interface Checked {
   readonly problems: readonly string[];
 }
 
-/** `turn` decides what of all that there is is looked at this time. */
-export async function checkDamage(sample: Sample, mutation: Mutation, turn: number): Promise<Checked> {
+/** `turn` decides what of all that there is is looked at this time; every so manieth damage is repaired, too. */
+export async function checkDamage(
+  sample: Sample,
+  mutation: Mutation,
+  turn: number,
+  repairEvery: number,
+): Promise<Checked> {
   const files = sample.files.copy();
   applyMutation(files, mutation);
   const mayBeTorn = touchesLastBlock(sample, mutation);
@@ -44,6 +49,8 @@ export async function checkDamage(sample: Sample, mutation: Mutation, turn: numb
   const outcome = outcomes.has("detected") ? "detected" : outcomes.has("torn") ? "torn" : "harmless";
   if (outcome === "detected" || turn % 8 === 0) {
     problems.push(...(await verifyProblems(files, outcome)));
+  }
+  if ((outcome === "detected" || turn % 8 === 0) && Math.floor(turn / 8) % repairEvery === 0) {
     const expected = outcome === "torn" ? sample.before : sample.contents;
     const repaired = await inTime(
       repairProblems(files, expected, mayBeTorn, turn, outcome === "detected"),

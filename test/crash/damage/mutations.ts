@@ -79,14 +79,17 @@ function* mutationsOfFile({ files, ending }: Sample, path: string): Generator<Mu
     !isJournal || live.some(({ position, used }) => at >= position && at < position + used);
   // The last of the journal's files may be gone without a trace: docs/format/journal.md.
   if (!isJournal) yield { path, kind: "remove" };
+  // What both samples have alike, and what is only a copy, is damaged everywhere in one of them.
+  const isAlike = (ending === "killed" && !isJournal) || path.endsWith("checkpoint-copy");
   for (let at = 0; at < content.length; at++) {
+    if (isAlike && at % atTimes !== 0) continue;
     const isRare = !isLive(at);
     if (isRare && (ending === "closed" || at % atTimes !== 0) && at % seldom !== 0) continue;
     yield { path, kind: "flip", at };
     if (isRare && at % seldom !== 0) continue;
     yield { path, kind: "cut", at };
-    if (content[at] !== 0) yield { path, kind: "zero", at };
-    if (content[at] !== 0xff) yield { path, kind: "ones", at };
+    const kind = at % 2 === 0 ? "zero" : "ones";
+    if (content[at] !== (kind === "zero" ? 0 : 0xff)) yield { path, kind, at };
   }
   for (const length of isJournal ? [pageBytes] : [pageBytes, sectorBytes]) {
     for (let at = 0; at < content.length; at += length)

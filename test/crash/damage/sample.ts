@@ -57,6 +57,8 @@ async function fillSegments(log: Log): Promise<void> {
     }));
     await plain.appendAll(records);
   }
+  const even = await log.topic("even");
+  for (let n = 0; n < 6; n++) await even.append({ value: `even ${n}`, timestamp: 1_760_000_000_000 });
   const sparse = await log.topic("sparse");
   let offset = 0;
   for (let n = 0; n < 12; n++) {

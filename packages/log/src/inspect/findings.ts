@@ -1,5 +1,6 @@
 // What a verification has found so far.
 import { type ErrorCode, LogError, systemCode } from "../errors.js";
+import { meaningOf } from "./meaning.js";
 
 export type DamageCode = "CORRUPT_INDEX" | ErrorCode;
 
@@ -11,6 +12,10 @@ export interface Damage {
   readonly what: string;
   /** The records that are affected, as far as that can be told: both ends included. */
   readonly offsets?: { readonly from: number; readonly to: number };
+  /** What it means for whoever reads or opens the log. */
+  readonly effect: string;
+  /** What a repair would do about it. */
+  readonly repair: string;
 }
 
 /** Worth knowing, and no damage: what a crash may leave and the next open clears away. */
@@ -59,8 +64,15 @@ export class Findings {
     what: string,
     offsets?: { from: number; to: number },
   ): void {
-    const damage = { file, position, code, what };
-    this.damages.push(offsets === undefined || offsets.to < offsets.from ? damage : { ...damage, offsets });
+    const range = offsets === undefined || offsets.to < offsets.from ? undefined : offsets;
+    const damage = { file, position, code, what, ...meaningOf(file, range) };
+    this.damages.push(range === undefined ? damage : { ...damage, offsets: range });
+  }
+
+  /** Damage that no reader notices. */
+  flaw(file: string, position: number, code: DamageCode, what: string): void {
+    const repair = "puts back what was there";
+    this.damages.push({ file, position, code, what, effect: "no record is affected", repair });
   }
 
   note(file: string, what: string): void {

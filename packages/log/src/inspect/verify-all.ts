@@ -1,5 +1,10 @@
 // A whole data directory against itself, without a lock and without a write, also beside a live writer.
-import { type CheckpointState, checkpointName, readCheckpoint } from "../checkpoint/index.js";
+import {
+  type CheckpointState,
+  checkpointCopyName,
+  checkpointName,
+  readCheckpoint,
+} from "../checkpoint/index.js";
 import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
 import type { PartitionState } from "../partition/index.js";
@@ -29,6 +34,7 @@ export async function verifyAll(
     onProgress({ file, bytes, bytesTotal });
   };
 
+  await verifyCopy(fs, directory, findings);
   if (checkpoint === undefined) await verifyWithoutCheckpoint(fs, topics, findings, onBytes);
   else {
     const journal = await verifyJournal(fs, directory, checkpoint, onBytes);
@@ -66,6 +72,17 @@ async function checkpointOf(
   return undefined;
 }
 
+/** Opening does not need it, a repair may. It is replaced as a whole, also by a live writer. */
+async function verifyCopy(fs: FileSystem, directory: string, findings: Findings): Promise<void> {
+  const path = `${directory}/${checkpointCopyName}`;
+  try {
+    const copy = await readCheckpoint(fs, directory, checkpointCopyName);
+    if (copy === undefined) findings.damage(path, 0, "CORRUPT_CHECKPOINT", missingFile);
+  } catch (error) {
+    findings.error(path, "CORRUPT_CHECKPOINT", error);
+  }
+}
+
 /** `start` is where the journal says that the partition starts: what lies before that is deleted, or about to be. */
 async function verifyPartition(
   fs: FileSystem,
@@ -89,7 +106,7 @@ async function verifyPartition(
       const what = `${name.topic}-${name.partition}: the segment from ${segment.baseOffset} overlaps the one before it, which ends before ${end}`;
       part.damage(`${directory}/${checkpointName}`, 0, "CORRUPT_CHECKPOINT", what);
     }
-    await verifySegment(fs, path, segment.baseOffset, segment, part, onBytes);
+    await verifySegment(fs, path, segment.baseOffset, segment, part, onBytes, partition.leaderEpochs);
     end = segment.nextOffset;
     // A writer may have deleted the segment while it was being looked at.
     const isMissing = part.damages.some(({ what }) => what === missingFile);

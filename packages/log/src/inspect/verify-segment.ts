@@ -1,6 +1,7 @@
 // One segment against what the checkpoint says of it: every batch up to the checkpointed length, then both index files
 // against those that the log gives.
 import type { FileSystem } from "../fs/index.js";
+import type { PartitionState } from "../partition/index.js";
 import { RecordBatch } from "../record/index.js";
 import { emptySegment, type SegmentState, segmentName } from "../segment/index.js";
 import { IndexWriter } from "../segment/segment-index.js";
@@ -10,6 +11,9 @@ import { type Findings, isMissing, missingFile } from "./findings.js";
 import { checkIndex } from "./verify-index.js";
 import { checkRecords } from "./verify-records.js";
 
+// An index can address no more.
+const relativeOffsetMax = 2 ** 31;
+
 /** `state` is undefined when there is no checkpoint to say how much counts: then all that the file holds does. */
 export async function verifySegment(
   fs: FileSystem,
@@ -18,9 +22,10 @@ export async function verifySegment(
   state: SegmentState | undefined,
   findings: Findings,
   onBytes: (file: string, bytes: number) => void,
+  leaderEpochs: PartitionState["leaderEpochs"] = [],
 ): Promise<void> {
   const path = `${directory}/${segmentName(baseOffset)}`;
-  const log = new LogCheck(`${path}.log`, baseOffset, state, findings);
+  const log = new LogCheck(`${path}.log`, baseOffset, state, findings, leaderEpochs);
   findings.counts.segments++;
   await log.run(fs, onBytes);
   const { index } = log;
@@ -44,13 +49,23 @@ class LogCheck {
   readonly #path: string;
   readonly #state: SegmentState | undefined;
   readonly #findings: Findings;
+  readonly #baseOffset: number;
+  readonly #leaderEpochs: PartitionState["leaderEpochs"];
   /** The offset that comes next. */
   #expected: number;
   /** Where damage began that is not yet followed by anything good. */
   #hole: { position: number; code: "CORRUPT_BATCH"; what: string } | undefined;
   #isUnchecked = false;
 
-  constructor(path: string, baseOffset: number, state: SegmentState | undefined, findings: Findings) {
+  constructor(
+    path: string,
+    baseOffset: number,
+    state: SegmentState | undefined,
+    findings: Findings,
+    leaderEpochs: PartitionState["leaderEpochs"],
+  ) {
+    this.#baseOffset = baseOffset;
+    this.#leaderEpochs = leaderEpochs;
     this.#path = path;
     this.#state = state;
     this.#findings = findings;
@@ -104,7 +119,10 @@ class LogCheck {
       return;
     }
     const { baseOffset, lastOffset } = header;
-    if (baseOffset < this.#expected || lastOffset >= (this.#state?.nextOffset ?? Number.POSITIVE_INFINITY)) {
+    if (
+      baseOffset < this.#expected ||
+      lastOffset >= (this.#state?.nextOffset ?? this.#baseOffset + relativeOffsetMax)
+    ) {
       const what = `offsets ${baseOffset} to ${lastOffset} stand where ${this.#expected} or more should, in a segment that ends before ${this.#state?.nextOffset ?? "the next"}`;
       this.#bad(position, what);
       return;
@@ -120,6 +138,7 @@ class LogCheck {
       this.#isUnchecked = true;
       this.#findings.note(this.#path, `records in compressed batches were not decoded: ${unchecked}`);
     }
+    this.#checkEpoch(batch, position);
     this.index?.add({
       position,
       bytes: bytes.length,
@@ -130,6 +149,14 @@ class LogCheck {
     this.#findings.counts.batches++;
     this.#findings.counts.records += header.recordCount;
     this.#expected = lastOffset + 1;
+  }
+
+  /** The checksum does not cover it. */
+  #checkEpoch({ baseOffset, partitionLeaderEpoch }: RecordBatch, position: number): void {
+    const epoch = this.#leaderEpochs.findLast(([, start]) => start <= baseOffset)?.[0];
+    if (epoch === undefined || epoch === partitionLeaderEpoch) return;
+    const what = `its leader epoch is ${partitionLeaderEpoch} instead of ${epoch}`;
+    this.#findings.flaw(this.#path, position, "CORRUPT_BATCH", what);
   }
 
   #end(end: number, size: number): void {

@@ -21,7 +21,7 @@ export interface LostOffsets {
 }
 
 /** In the directory with the copies: what was to be done, and what was lost. */
-export const reportName = "repair.json";
+const reportName = "repair.json";
 
 type Action = () => Promise<void>;
 

@@ -16,7 +16,7 @@ export interface LeaderEpochs {
 }
 
 /** Bytes that a batch gets back in its header. */
-export interface HeaderPatch {
+interface HeaderPatch {
   readonly position: number;
   readonly header: Buffer;
 }
@@ -101,10 +101,12 @@ class Salvage {
   async run(): Promise<SalvagedLog> {
     const pieces = await this.#pieces();
     const { size } = this.#window;
-    const whole = (await this.#patched(pieces)) ?? this.#sorted(pieces);
+    // The order first: a batch that stands in another's place must not be given the other's offset.
+    const sorted = this.#sorted(pieces);
+    const isMoved = sorted?.order.some((span, n) => span.position !== pieces[n]?.position) ?? false;
+    const whole = isMoved ? sorted : await this.#patched(pieces);
     if (whole !== undefined) {
       const { patches, order, index } = whole;
-      const isMoved = order.some((span, n) => span.position !== pieces[n]?.position);
       return {
         path: this.#path,
         size,
@@ -147,13 +149,16 @@ class Salvage {
     const patches: HeaderPatch[] = [];
     const order: IndexedBatch[] = [];
     let expected = this.#state.baseOffset;
-    for (const { position, length } of pieces) {
+    let moved = 0;
+    for (const { position, length, span } of pieces) {
       if (length < headerBytes + 44) return undefined;
       const bytes = Buffer.from(await this.#window.at(position, length));
       const before = Buffer.from(bytes.subarray(0, headerBytes));
       this.#mend(bytes, position, expected);
       const header = headerOf(bytes);
-      if (header === undefined || !isSound(bytes)) return undefined;
+      if (header === undefined || (span === undefined && !isSound(bytes))) return undefined;
+      // One batch whose offset is damaged: its neighbours say what it was. Two may as well have changed places.
+      if (span !== undefined && span.baseOffset !== header.baseOffset && ++moved > 1) return undefined;
       if (!before.equals(bytes.subarray(0, headerBytes)))
         patches.push({ position, header: bytes.subarray(0, headerBytes) });
       order.push({ ...header, position, bytes: length });
@@ -189,10 +194,13 @@ class Salvage {
   }
 
   #asItWas(order: readonly IndexedBatch[], patches: readonly HeaderPatch[]): Whole | undefined {
-    const { logBytes, nextOffset } = this.#state;
-    const index = indexOf(this.#state.baseOffset, order, this.#state.index.lastTimeEntry);
+    const { baseOffset, logBytes, nextOffset } = this.#state;
+    const isWithin = (span: IndexedBatch): boolean =>
+      span.baseOffset >= baseOffset && span.lastOffset < nextOffset;
+    if (!order.every(isWithin)) return undefined;
+    const index = indexOf(baseOffset, order, this.#state.index.lastTimeEntry);
     const bytes = order.reduce((sum, span) => sum + span.bytes, 0);
-    const next = (order.at(-1)?.lastOffset ?? this.#state.baseOffset - 1) + 1;
+    const next = (order.at(-1)?.lastOffset ?? baseOffset - 1) + 1;
     const isSame =
       bytes === logBytes &&
       next === nextOffset &&

@@ -278,6 +278,47 @@ cliTest("verify exits with 1 and names file and position after a byte was flippe
   assert.match(read.stderr, /\[CORRUPT_SEGMENT\]/);
 });
 
+cliTest("repair tells what it would do, does it, keeps what was there, and the rest is read", async (cli) => {
+  await cli.pipe("one\ntwo\n", "append", "t");
+  await cli.pipe("three\n", "append", "t");
+  assert.deepEqual((await cli.run("repair")).stdout.toString(), "nothing to repair\n");
+  const path = join(cli.data, "topics/t-0/00000000000000000000.log");
+  const content = fs.readFileSync(path);
+  content[70] = (content[70] as number) ^ 1;
+  fs.writeFileSync(path, content);
+  const dry = await cli.run("repair", "--dry-run");
+  assert.equal(dry.code, 1, dry.stderr);
+  assert.match(
+    dry.stdout.toString(),
+    /\nlost: t-0: offsets 0 to 1\n1 step to do; nothing has been changed\n$/,
+  );
+  assert.deepEqual(fs.readFileSync(path), content);
+  const keep = join(cli.directory, "kept");
+  const done = await cli.run("repair", "--keep", keep, "--json");
+  assert.equal(done.code, 1, done.stderr);
+  const report = JSON.parse(done.stdout.toString()) as { lost: object[]; kept: string };
+  assert.deepEqual(report.lost, [{ topic: "t", partition: 0, from: 0, to: 1, isUncertain: false }]);
+  assert.equal(report.kept, keep);
+  assert.deepEqual(fs.readFileSync(join(keep, "topics/t-0/00000000000000000000.log")), content);
+  assert.equal((await cli.run("verify")).code, 0);
+  assert.equal((await cli.run("read", "t")).stdout.toString(), "three\n");
+  assert.equal((await cli.run("append", "t", "--print-offsets")).code, 0);
+  const again = await cli.run("repair", "--keep", keep);
+  assert.deepEqual([again.code, /INVALID_ARGUMENT/.test(again.stderr)], [2, true]);
+});
+
+cliTest("a damaged checkpoint file is repaired from its copy, and nothing is lost", async (cli) => {
+  await cli.pipe("one\n", "append", "t");
+  fs.writeFileSync(join(cli.data, "checkpoint"), "");
+  const verified = await cli.run("verify");
+  assert.equal(verified.code, 1);
+  assert.match(verified.stdout.toString(), /the log cannot be opened\n {2}repair puts its copy in its place/);
+  const { code, stdout } = await cli.run("repair");
+  assert.equal(code, 0);
+  assert.match(stdout.toString(), /no record is lost\n1 step done; what was there before is in .*removed-/);
+  assert.equal((await cli.run("read", "t")).stdout.toString(), "one\n");
+});
+
 cliTest("topics are created, listed, described, altered and deleted", async (cli) => {
   const created = await cli.run("topics", "create", "t", "--partitions", "2", "--config", "retentionMs=7d");
   assert.equal(created.stdout.toString(), "made the topic t\n");
@@ -327,7 +368,7 @@ cliTest("--json output can be parsed, for every command and for errors", async (
 });
 
 cliTest("every command has help with examples", async (cli) => {
-  const commands = ["append", "read", "topics", "dump", "verify", "stats"].map((name) => [name]);
+  const commands = ["append", "read", "topics", "dump", "verify", "repair", "stats"].map((name) => [name]);
   const actions = ["list", "create", "describe", "alter", "delete"].map((name) => ["topics", name]);
   for (const command of [[], ...commands, ...actions]) {
     const { code, stdout } = await cli.run(...command, "--help");

@@ -5,6 +5,7 @@ import { appendCommand } from "./append.js";
 import { dumpCommand } from "./dump.js";
 import { commandEnded, exitCodeHelp } from "./exit.js";
 import { readCommand } from "./read.js";
+import { repairCommand } from "./repair.js";
 import { statsCommand } from "./stats.js";
 import { topicsCommand } from "./topics.js";
 import { verifyCommand } from "./verify.js";
@@ -30,7 +31,15 @@ const program = new Command("strandlog")
   .configureHelp({ showGlobalOptions: true })
   .addHelpText("after", help);
 
-for (const make of [appendCommand, readCommand, topicsCommand, dumpCommand, verifyCommand, statsCommand]) {
+for (const make of [
+  appendCommand,
+  readCommand,
+  topicsCommand,
+  dumpCommand,
+  verifyCommand,
+  repairCommand,
+  statsCommand,
+]) {
   program.addCommand(make());
 }
 

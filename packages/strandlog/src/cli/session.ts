@@ -18,7 +18,8 @@ export function globalOptions(command: Command): GlobalOptions {
 
 /** Reading must not make a log where there is none. */
 export function requireLog(directory: string): void {
-  if (existsSync(`${directory}/checkpoint`) || existsSync(`${directory}/topics`)) return;
+  const signs = ["checkpoint", "checkpoint-copy", "topics"];
+  if (signs.some((name) => existsSync(`${directory}/${name}`))) return;
   throw new CliError(
     "NO_LOG",
     `there is no log in ${directory}: append to a topic to make one, or give --data`,

@@ -9,8 +9,11 @@ import { bytesText, countText, secondsText } from "./units.js";
 
 const help = `
 Reads everything that counts: checkpoint, journal, every batch and record, both indexes of every segment. Takes no lock,
-writes nothing, and may run beside a process that appends. One line for each damage, with file and position; exit code 1
-if there is any. Notes are no damage: what an interrupted checkpoint left, files that are not the log's.
+writes nothing, and may run beside a process that appends. For each damage file, position, what it means, and what
+"strandlog repair" would do about it. Notes are no damage: what an interrupted checkpoint left, files that are not the
+log's.
+
+Exit codes: 0 no damage, 1 damage was found, 4 there is no log.
 
 Examples:
   $ strandlog verify
@@ -46,7 +49,9 @@ function inWords(report: VerifyReport, ms: number): string {
       ? styled("green", "no damage found")
       : styled("red", `${countText(damages.length)} ${damages.length === 1 ? "damage" : "damages"} found`);
   return [
-    ...damages.map((damage) => `${styled("red", damageText(damage))}\n`),
+    ...damages.map(
+      (damage) => `${styled("red", damageText(damage))}\n  ${damage.effect}\n  repair ${damage.repair}\n`,
+    ),
     ...notes.map(({ file, what }) => `${styled("dim", `note: ${file}: ${what}`)}\n`),
     `${verdict}: ${read}\n`,
   ].join("");
