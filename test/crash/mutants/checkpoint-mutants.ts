@@ -21,7 +21,7 @@ export const checkpointMutants: readonly Mutant[] = [
     name: "journal files are freed though a batch is only there",
     promise: "I7",
     file: checkpointer,
-    find: "oldest = Math.min(oldest, first);",
+    find: "oldest = Math.min(oldest, first.sequence);",
     replace: "oldest = sequence + 1;",
   },
   {
@@ -154,7 +154,7 @@ export const checkpointMutants: readonly Mutant[] = [
     name: "a batch in a segment is believed whatever its checksum is",
     promise: "I6",
     file: segment,
-    find: "batch.verify();",
+    find: "new RecordBatch(chunk.subarray(at, at + length)).verify();",
     replace: "",
     scenario: "damage in a segment is reported",
   },
@@ -162,8 +162,8 @@ export const checkpointMutants: readonly Mutant[] = [
     name: "a batch in a segment may stand anywhere",
     promise: "I10",
     file: segment,
-    find: "if (batch.baseOffset < Math.max(expected, this.#state.baseOffset) ||",
-    replace: "if (false &&",
+    find: "if (span.baseOffset !== expected || position + at + length >= state.logBytes)",
+    replace: "if (false)",
     scenario: "a batch in the place of another is reported",
   },
 ];

@@ -17,9 +17,9 @@ export const journalMutants: readonly Mutant[] = [
     name: "an append is acknowledged before it is written",
     promise: "I1",
     file: journal,
-    find: "const output = this.#encodeBlock(group, bytes);",
+    find: "const output = this.#encodeBlock(group, bytes, { position: file.position, fileBytes: file.bytes });",
     replace:
-      "const output = this.#encodeBlock(group, bytes); for (const one of group) { one.sequence = this.#sequence; one.resolveWritten(); }",
+      "const output = this.#encodeBlock(group, bytes, { position: file.position, fileBytes: file.bytes }); for (const one of group) { one.sequence = this.#sequence; one.resolveWritten(); }",
   },
   {
     name: "the sync of the journal is not waited for",

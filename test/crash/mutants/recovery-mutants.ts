@@ -39,7 +39,7 @@ export const recoveryMutants: readonly Mutant[] = [
     name: "blocks of an earlier writer count beyond the start of the next",
     promise: "I10",
     file: scan,
-    find: "return this.#writers.slice(index + 1).every((later) => header.sequence < later.start);",
+    find: "return writers.slice(index + 1).every((later) => header.sequence < later.start);",
     replace: "return true;",
   },
   {
@@ -148,7 +148,7 @@ export const recoveryMutants: readonly Mutant[] = [
     name: "a batch that is in a segment is replayed again",
     promise: "I2",
     file: fileState,
-    find: "if (batch.nextOffset <= partition.logEndOffset)",
+    find: "if (batch.nextOffset <= partition.batchEnd)",
     replace: "if (false)",
   },
   {
@@ -163,7 +163,7 @@ export const recoveryMutants: readonly Mutant[] = [
     name: "the checkpoint file is believed whatever its checksum is",
     promise: "I6",
     file: "checkpoint/checkpoint-file.js",
-    find: 'crc32c(body).toString(16).padStart(8, "0") !== crc',
+    find: "checksum(body, Number(version)) !== crc",
     replace: "false",
     scenario: "damage of the checkpoint file is reported",
   },

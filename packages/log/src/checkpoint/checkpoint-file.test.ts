@@ -27,8 +27,9 @@ const state: CheckpointState = {
 
 /** Any text, under a first line that fits it. */
 function file(body: string, more: { word?: string; version?: string; length?: string } = {}): Buffer {
-  const crc = crc32c(Buffer.from(body)).toString(16).padStart(8, "0");
   const { word = "strandlog-checkpoint", version = "1", length = `${Buffer.byteLength(body)}` } = more;
+  const seed = /^\d+$/.test(version) ? Number(version) - 1 : 0;
+  const crc = crc32c(Buffer.from(body), seed).toString(16).padStart(8, "0");
   return Buffer.from(`${word} ${version} ${crc} ${length}\n${body}`);
 }
 
