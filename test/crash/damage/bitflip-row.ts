@@ -7,7 +7,7 @@ import { type Ending, makeSample } from "./sample.js";
 
 const program = new URL("bitflip-worker.js", import.meta.url);
 const pointsPerJob = 200;
-const quickPoints = 1500;
+const quickPoints = 900;
 const endings: readonly Ending[] = ["closed", "killed"];
 
 export const bitflipRow: Row = {

@@ -293,3 +293,11 @@ test("a block that stands on another page than its own does not count", async (t
   assert.deepEqual(await payloadsOf(scan), []);
   await assert.rejects(scan.checkEnd(), withCode("CORRUPT_JOURNAL"));
 });
+
+test("two blocks that have changed places do not count, but they tell that there was more", async (t) => {
+  const fileBytes = 3 * pageBytes;
+  const files = [block(1, {}, { position: pageBytes, fileBytes }), block(0, {}, { position: 0, fileBytes })];
+  const [scan] = scanOf(t, { 0: files });
+  assert.deepEqual(await payloadsOf(scan), []);
+  await assert.rejects(scan.checkEnd(), withCode("CORRUPT_JOURNAL"));
+});

@@ -123,7 +123,8 @@ export class JournalScan {
       const count = await file.read(chunk, Math.min(chunk.length, end - start), start);
       for (let at = 0; at + blockHeaderBytes <= count; at += pageBytes) {
         if (!this.#isWriter(writerIdAt(chunk, at))) continue;
-        const found = decodeBlockHeader(chunk.subarray(at, at + blockHeaderBytes), start + at);
+        // One that stands on another block's page does not count, but it tells.
+        const found = decodeBlockHeader(chunk.subarray(at, at + blockHeaderBytes));
         if (found === undefined || !this.#isLive(found)) continue;
         const isLater = found.sequence >= this.next.sequence && found.syncedSequence >= this.next.sequence;
         if (isLater) throw this.#damaged(found, number, start + at);

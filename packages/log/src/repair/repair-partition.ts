@@ -46,6 +46,14 @@ export async function planPartition(
       segments.push(segment);
       continue;
     }
+    const ready = await salvageLog(fs, path, segment, epochs, ".log.tmp");
+    if (ready.lost.length === 0 && ready.size >= 0 && ready.restored === undefined) {
+      plan.step(`${path}.log`, "is replaced by what an interrupted repair had made ready");
+      plan.after(directory, () => fs.rename(`${path}.log.tmp`, `${path}.log`));
+      await planIndexes(fs, directory, ready, segment, plan);
+      segments.push(segment);
+      continue;
+    }
     isChanged = true;
     const isLast = index === state.segments.length - 1;
     segments.push(...planPieces(fs, directory, found, segment, isLast, plan));
@@ -178,18 +186,17 @@ function planPiece(
   const path = `${directory}/${segmentName(state.baseOffset)}`;
   const isBeginning = run[0]?.position === 0;
   if (isBeginning) plan.after(directory, () => cut(fs, file, state.logBytes));
+  else if (file !== `${path}.log`) plan.before(directory, () => copyFile(fs, file, `${path}.log`, run));
   else {
-    plan.before(directory, async () => {
-      // Under its own name at once if that is new; where the beginning of the file is lost the name is the old one.
-      await copyFile(fs, file, `${path}.log.tmp`, run);
-      await fs.rename(`${path}.log.tmp`, `${path}.log`);
-    });
+    // The beginning of the file is lost, and yet the piece has to have its name: once nothing else relies on that.
+    plan.before(directory, () => copyFile(fs, file, `${path}.log.tmp`, run));
+    plan.after(directory, () => fs.rename(`${path}.log.tmp`, `${path}.log`));
   }
   for (const [suffix, content] of [
     [".index", index.offsetBytes],
     [".timeindex", index.timeBytes],
   ] as const) {
-    if (isBeginning) plan.keep(path + suffix);
+    if (isBeginning || file === `${path}.log`) plan.keep(path + suffix);
     plan.after(directory, () => writeWhole(fs, path + suffix, content));
   }
 }

@@ -39,10 +39,7 @@ function change(path: string, action: (content: Buffer) => Buffer | undefined): 
 }
 
 function positionsIn(path: string): number[] {
-  const content = readFileSync(path);
-  const positions: number[] = [];
-  for (let at = 0; at < content.length; at += batchLengthAt(content, at)) positions.push(at);
-  return positions;
+  return batchStarts(readFileSync(path));
 }
 
 const lostIn = ({ lost }: RepairReport): string[] =>
@@ -241,39 +238,67 @@ test("what a segment has lost and the journal still holds is not lost", async (t
   assert.deepEqual([lostIn(report), offsets], [[], upTo(60)]);
 });
 
-test("a repair that a power cut interrupts anywhere can be run again", async () => {
-  for (let step = 0; ; step++) {
-    const simulation = new Simulation(step);
-    const { disk } = simulation;
-    const log = await simulation.run(openLog("/disk/data", simulation.options()));
-    const topic = await simulation.run(log.topic("a", { segmentBytes: 4096 }));
-    for (let n = 0; n < 12; n++) await simulation.run(topic.append({ key: `${n}`, value: "x".repeat(1000) }));
-    await simulation.run(log.close());
-    disk.file(`/disk/data/${firstLog}`)?.damage(1500, Buffer.alloc(10));
-    disk.file("/disk/data/checkpoint")?.damage(50, Buffer.alloc(10));
-    simulation.crashAfter(step, "power");
-    const repair = (): Promise<RepairReport> => {
-      const { fileSystem, clock } = simulation.options();
-      assert.ok(fileSystem !== undefined && clock !== undefined);
-      return simulation.run(repairDirectory("/disk/data", { fileSystem, clock }));
-    };
-    const isWhole = await repair().then(
-      () => true,
-      (error: unknown) => {
-        assert.ok(error instanceof Crashed, `${(error as Error).stack}`);
-        return false;
-      },
-    );
-    simulation.disarm();
-    if (!isWhole) await repair();
-    const again = await simulation.run(openLog("/disk/data", simulation.options()));
-    const offsets: number[] = [];
-    const read = async (): Promise<void> => {
-      for await (const { offset } of (await again.topic("a")).read()) offsets.push(offset);
-    };
-    await simulation.run(read());
-    assert.deepEqual(offsets, [0, ...upTo(12, 2)], `after a power cut before step ${step}`);
-    await simulation.run(again.close());
-    if (isWhole) return;
-  }
-});
+/** Damages the first segment of a log with twelve records in two segments; tells which are left. */
+const simulatedDamages: readonly (readonly [string, (content: Buffer) => void, readonly number[]])[] = [
+  ["a batch", (content) => void content.fill(0, 1500, 1510), [0, ...upTo(12, 2)]],
+  [
+    "the order of two batches, and a third one",
+    (content) => {
+      const [, second = 0, third = 0] = batchStarts(content);
+      const first = Buffer.from(content.subarray(0, second));
+      content.copy(content, 0, second, third);
+      first.copy(content, third - second);
+      content.fill(0, third + 500, third + 510);
+    },
+    [0, ...upTo(12, 3)],
+  ],
+];
+
+function batchStarts(content: Buffer): number[] {
+  const starts: number[] = [];
+  for (let at = 0; at < content.length; at += batchLengthAt(content, at)) starts.push(at);
+  return starts;
+}
+
+for (const [what, damage, left] of simulatedDamages)
+  test(`a repair of ${what} that a power cut interrupts anywhere can be run again`, async () => {
+    for (let step = 0; ; step++) {
+      const simulation = new Simulation(step);
+      const { disk } = simulation;
+      const log = await simulation.run(openLog("/disk/data", simulation.options()));
+      const topic = await simulation.run(log.topic("a", { segmentBytes: 4096 }));
+      for (let n = 0; n < 12; n++)
+        await simulation.run(topic.append({ key: `${n}`, value: "x".repeat(1000) }));
+      await simulation.run(log.close());
+      const file = disk.file(`/disk/data/${firstLog}`);
+      assert.ok(file !== undefined);
+      const { content } = file;
+      damage(content);
+      file.damage(0, content);
+      disk.file("/disk/data/checkpoint")?.damage(50, Buffer.alloc(10));
+      simulation.crashAfter(step, "power");
+      const repair = (): Promise<RepairReport> => {
+        const { fileSystem, clock } = simulation.options();
+        assert.ok(fileSystem !== undefined && clock !== undefined);
+        return simulation.run(repairDirectory("/disk/data", { fileSystem, clock }));
+      };
+      const isWhole = await repair().then(
+        () => true,
+        (error: unknown) => {
+          assert.ok(error instanceof Crashed, `${(error as Error).stack}`);
+          return false;
+        },
+      );
+      simulation.disarm();
+      if (!isWhole) await repair();
+      const again = await simulation.run(openLog("/disk/data", simulation.options()));
+      const offsets: number[] = [];
+      const read = async (): Promise<void> => {
+        for await (const { offset } of (await again.topic("a")).read()) offsets.push(offset);
+      };
+      await simulation.run(read());
+      assert.deepEqual(offsets, left, `after a power cut before step ${step}`);
+      await simulation.run(again.close());
+      if (isWhole) return;
+    }
+  });

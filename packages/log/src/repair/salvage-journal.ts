@@ -151,7 +151,8 @@ async function readJournalFile(
     const content: JournalContent = { name, size: window.size, fileBytes: 0, blocks: [] };
     for (let position = 0; position < window.size; ) {
       const bytes = await window.at(position, blockHeaderBytes);
-      const header = decodeBlockHeader(bytes, position);
+      // Wherever it stands: its writer and sequence say which block it is.
+      const header = decodeBlockHeader(bytes);
       if (header !== undefined) onHeader(header);
       if (header === undefined || !isLiveBlock(writers, header) || header.sequence < journalStart) {
         position += pageBytes;

@@ -51,10 +51,11 @@ export async function salvageLog(
   path: string,
   state: SegmentState,
   epochs: LeaderEpochs,
+  suffix: ".log" | ".log.tmp" = ".log",
 ): Promise<SalvagedLog> {
   const gone = { path, size: -1, restored: undefined, runs: [], offsetIndex: empty, timeIndex: empty };
   try {
-    return await withWindow(fs, `${path}.log`, async (window) => {
+    return await withWindow(fs, path + suffix, async (window) => {
       const index = await trustedIndex(fs, path, state);
       return new Salvage(path, state, epochs, window, index).run();
     });
@@ -195,9 +196,9 @@ class Salvage {
 
   #asItWas(order: readonly IndexedBatch[], patches: readonly HeaderPatch[]): Whole | undefined {
     const { baseOffset, logBytes, nextOffset } = this.#state;
-    const isWithin = (span: IndexedBatch): boolean =>
-      span.baseOffset >= baseOffset && span.lastOffset < nextOffset;
-    if (!order.every(isWithin)) return undefined;
+    const isInPlace = (span: IndexedBatch, n: number): boolean =>
+      span.baseOffset > (order[n - 1]?.lastOffset ?? baseOffset - 1) && span.lastOffset < nextOffset;
+    if (!order.every(isInPlace)) return undefined;
     const index = indexOf(baseOffset, order, this.#state.index.lastTimeEntry);
     const bytes = order.reduce((sum, span) => sum + span.bytes, 0);
     const next = (order.at(-1)?.lastOffset ?? baseOffset - 1) + 1;

@@ -1,7 +1,7 @@
 // A reader beside the writer, in its own words: the public API of a log that was opened with readOnly.
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { existsSync, readdirSync, readSync } from "node:fs";
+import { existsSync, readdirSync, readSync, truncateSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { decodeBatches } from "../../face/decode-batches.js";
 import type { Log } from "../../face/log.js";
@@ -144,6 +144,12 @@ test("a reader of a directory without a log is told so", async (t) => {
   const directory = temporaryDirectory(t);
   await assert.rejects(openLog(directory, { readOnly: true }), withCode("IO"));
   assert.deepEqual(readdirSync(directory), []);
+});
+
+test("a reader of a log whose checkpoint file is empty is told that it is damaged", async (t) => {
+  const directory = await closedLog(t);
+  truncateSync(`${directory}/checkpoint`, 0);
+  await assert.rejects(openLog(directory, { readOnly: true }), withCode("CORRUPT_CHECKPOINT"));
 });
 
 test("a reader hands out the writer's files, and they stay readable when the writer deletes them", async (t) => {

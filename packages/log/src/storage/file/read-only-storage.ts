@@ -39,7 +39,8 @@ export class ReadOnlyStorage implements LogStorage {
   readonly #clock: Clock;
   readonly #directory: string;
   readonly #cache: FileCache;
-  #content: Buffer = Buffer.alloc(0);
+  /** Of the checkpoint file, as it was last read. */
+  #content: Buffer | undefined;
   #state!: FileState;
   #scan: JournalScan | undefined;
   #refreshing: Promise<void> | undefined;
@@ -231,7 +232,7 @@ export class ReadOnlyStorage implements LogStorage {
       } catch (error) {
         if (attempt === triesMax) throw error;
       }
-      this.#content = Buffer.alloc(0);
+      this.#content = undefined;
       await this.#scan?.close();
       this.#scan = undefined;
     }
@@ -240,7 +241,7 @@ export class ReadOnlyStorage implements LogStorage {
   /** The block that is expected next is gone: the writer has checkpointed it and uses its file again. */
   async #fellBehind(): Promise<boolean> {
     const content = await this.#fs.readFile(`${this.#directory}/${checkpointName}`);
-    if (content === undefined || content.equals(this.#content)) return false;
+    if (content === undefined || (this.#content !== undefined && content.equals(this.#content))) return false;
     const { journalStart } = decodeCheckpoint(checkpointName, content);
     return journalStart > (this.#scan as JournalScan).next.sequence;
   }
@@ -252,7 +253,7 @@ export class ReadOnlyStorage implements LogStorage {
       const message = `there is no log in ${this.#directory}: ${path} is missing`;
       throw new LogError("IO", message, { details: { path } });
     }
-    if (content.equals(this.#content)) return;
+    if (this.#content !== undefined && content.equals(this.#content)) return;
     const checkpoint = decodeCheckpoint(path, content);
     // A segment that it brings may have the name of one that was deleted, and that may still be open.
     await this.#cache.close();
