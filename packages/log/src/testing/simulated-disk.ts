@@ -7,6 +7,7 @@ import type { Random } from "./random.js";
 import { SimulatedDirectory } from "./simulated-directory.js";
 import { type CrashStyle, SimulatedFile } from "./simulated-file.js";
 
+/** power: what was not synced is at risk. process: what was written stays. */
 export type CrashKind = "power" | "process";
 
 export type Verb =
@@ -55,10 +56,12 @@ const changing: ReadonlySet<Verb> = new Set<Verb>([
   "syncDirectory",
 ]);
 
+/** The disk of a {@link Simulation}: reach it there to fill it, to let it fail, to look at its files and to damage them. */
 export class SimulatedDisk {
   readonly root: SimulatedDirectory;
   readonly random: Random;
   readonly locks: Set<string> = new Set();
+  /** What shall go wrong. */
   faults: Fault[] = [];
   /** The faults that struck. */
   hits: { verb: Verb; path: string; code: Fault["code"] }[] = [];
@@ -97,36 +100,40 @@ export class SimulatedDisk {
     return (this.#twins.get(file) as SimulatedFile | undefined) ?? file;
   }
 
+  /** @internal */
   get isBusy(): boolean {
     return this.#queue.length > 0;
   }
 
+  /** @internal */
   enqueue(operation: Operation): void {
     if (this.looksAtOnce && !this.isChange(operation)) this.complete(operation);
     else this.#queue.push(operation);
   }
 
-  /** Takes the lot: the operation that ends next. */
+  /** @internal Takes the lot: the operation that ends next. */
   draw(): Operation {
     const index = this.random.chance(0.5) ? 0 : this.random.below(this.#queue.length);
     const [drawn] = this.#queue.splice(index, 1);
     return drawn as Operation;
   }
 
+  /** @internal */
   putBack(operation: Operation): void {
     this.#queue.unshift(operation);
   }
 
-  /** Takes one that is known, instead of drawing it. */
+  /** @internal Takes one that is known, instead of drawing it. */
   take(operation: Operation): void {
     this.#queue.splice(this.#queue.indexOf(operation), 1);
   }
 
-  /** Whether the disk is another one afterwards: only then is a crash before it worth a try. */
+  /** @internal Whether the disk is another one afterwards: only then is a crash before it worth a try. */
   isChange({ verb }: Operation): boolean {
     return changing.has(verb);
   }
 
+  /** @internal */
   complete(operation: Operation): void {
     const { verb, path } = operation;
     const fault = this.#faultFor(verb, path);

@@ -25,7 +25,12 @@ export class Violation extends Error {
 
 const hangMs = 120_000;
 
+/**
+ * A machine whose disk and clock are simulated: time passes and the disk works only while {@link Simulation.run} waits
+ * for something. There is one directory, `/disk`. One seed decides everything, so that a run can be seen again.
+ */
 export class Simulation {
+  /** Where everything that is left to chance comes from. */
   readonly random: Random;
   readonly disk: SimulatedDisk;
   readonly clock: SimulatedClock;
@@ -35,14 +40,16 @@ export class Simulation {
   operationsMax = 20_000;
   /** Operations that changed the disk, since the beginning. */
   changes = 0;
+  /** How often it has crashed. */
   crashes = 0;
-  /** Called before each operation that changes the disk, which waits for it: the place to look at a {@link fork}. */
+  /** Called before each operation that changes the disk, which waits for it: the place to look at a {@link Simulation.fork}. */
   onChange: ((verb: Verb, path: string) => Promise<void>) | undefined;
   #crashBefore: ((verb: Verb, path: string) => boolean) | undefined;
   #crashKind: CrashKind = "power";
   #busyMs = 0;
   #operations = 0;
 
+  /** Without an original: an empty disk. With one: see {@link Simulation.fork}. */
   constructor(seed: number, original?: Simulation) {
     this.random = new Random(seed);
     this.disk = original?.disk.fork(this.random.fork()) ?? new SimulatedDisk(this.random.fork());
@@ -79,6 +86,7 @@ export class Simulation {
     this.#crashKind = kind;
   }
 
+  /** No crash by itself any more. */
   disarm(): void {
     this.#crashBefore = undefined;
   }
