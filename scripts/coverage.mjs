@@ -11,8 +11,6 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const engine = "packages/log/dist";
-/** A slice of the simulated histories is enough: what only luck covers has a test of its own. */
-const histories = 60;
 
 const tests = [
   ...testsIn(`${engine}/journal`),
@@ -21,7 +19,7 @@ const tests = [
   ...["face/append", "face/checkpoint-races", "face/topics", "face/transaction", "open"].map(
     (name) => `${engine}/${name}.test.js`,
   ),
-  ...["crash-scenarios", "crash"].map((name) => `test/dist/crash/simulated/${name}.test.js`),
+  ...["crash-scenarios", "workload"].map((name) => `test/dist/crash/simulated/${name}.test.js`),
 ];
 
 const measured = [
@@ -45,7 +43,7 @@ function modulesIn(directory) {
 function runTests(directory) {
   // The histories on lying disks prove that the tests bite; they cover nothing else.
   const options = ["--test", "--test-concurrency=2", "--test-name-pattern=/^(?!it is noticed when)/"];
-  const env = { ...process.env, NODE_V8_COVERAGE: directory, STRANDLOG_SEEDS: `${histories}` };
+  const env = { ...process.env, NODE_V8_COVERAGE: directory };
   const limits = { encoding: "utf8", maxBuffer: 256 * 1024 * 1024 };
   const { status, stdout } = spawnSync(process.execPath, [...options, ...tests], { env, ...limits });
   if (status === 0) return;

@@ -6,7 +6,7 @@ import type { SimJob, SimOutcome } from "./sim-worker.js";
 
 const program = new URL("sim-worker.js", import.meta.url);
 const seedsPerJob = 4;
-const goals = { quick: 15_000, full: 1_000_000 };
+const goals = { quick: 40_000, full: 1_000_000 };
 const violationsMax = 10;
 // Of the operations that change the disk: a crash is tried before this share of them.
 const density = 0.3;

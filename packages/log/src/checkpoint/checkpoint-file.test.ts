@@ -58,6 +58,7 @@ test("a checkpoint of a newer version is refused as such, one of no version as d
 
 const forgeries: [string, Buffer][] = [
   ["that is empty", Buffer.alloc(0)],
+  ["that has one word", Buffer.from("strandlog-checkpoint\n")],
   ["that begins with another word", file(JSON.stringify(state), { word: "checkpoint" })],
   ["whose length is written in another way", file(`"${"x".repeat(14)}"`, { length: "0x10" })],
   ["whose checksum is that of other bytes", changed(encodeCheckpoint(state))],

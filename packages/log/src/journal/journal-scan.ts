@@ -107,7 +107,7 @@ export class JournalScan {
   /** A file is whole before it gets its name, and never changes its size: blocks at its end may be gone with the rest. */
   async #refuseShort(number: number, bytes: number): Promise<void> {
     const file = await this.#open(number);
-    const size = (await file?.size()) ?? 0;
+    const size = await file.size();
     if (size >= bytes) return;
     const path = `${this.#directory}/${journalFileName(number)}`;
     const message = `${path} holds ${size} bytes, but was made with ${bytes} at least: the disk lost a part of it, and perhaps acknowledged data`;

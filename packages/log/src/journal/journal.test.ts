@@ -408,3 +408,23 @@ test("many small pieces of one block are all in it, in order", async (t) => {
   await journal.append(pieces, true).durable;
   assert.deepEqual((await blocksIn(directory))[1]?.payload, Buffer.concat(pieces));
 });
+
+test("a rotation with nothing to leave behind changes nothing", async (t) => {
+  const directory = temporaryDirectory(t);
+  const journal = new Journal(
+    nodeFileSystem,
+    new ManualClock(),
+    directory,
+    { ...ring, syncEveryMs: 0 },
+    { epoch: writer.epoch, writerId: writer.writerId, sequence: 0, live: [], free: [] },
+    { committed: () => undefined, failed: () => undefined, cannotGrow: () => undefined },
+  );
+  cleanUp(t, () => journal.close());
+  journal.ring.endRecovery();
+  journal.ring.rotate();
+  await journal.append([Buffer.from("first")], true).durable;
+  assert.deepEqual(
+    (await blocksIn(directory)).map(({ fileNumber }) => fileNumber),
+    [0],
+  );
+});
