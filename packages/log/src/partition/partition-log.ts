@@ -142,7 +142,10 @@ export class PartitionLog {
 
   /** Takes a batch into the tail. It becomes visible with {@link advance}. */
   push(batch: TailBatch, epoch: number): void {
-    assert(batch.baseOffset >= this.#batchEnd, `${this.directory}: a batch begins at or after the log's end`);
+    assert(
+      batch.baseOffset >= this.#batchEnd,
+      `${this.directory}: a batch begins at or after the last one's end`,
+    );
     if ((this.#leaderEpochs.at(-1)?.[0] ?? -1) < epoch) this.#leaderEpochs.push([epoch, batch.baseOffset]);
     this.tail.push(batch);
     this.#batchEnd = batch.nextOffset;

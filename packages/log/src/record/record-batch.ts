@@ -131,9 +131,11 @@ export class RecordBatch {
   *records(from = 0): Generator<LogRecord, void, void> {
     const source = this.#recordBytes();
     const reader = new VarintReader(source, 0, source.length);
-    const { baseOffset, baseTimestamp, lastOffset, partition } = this;
+    const { baseOffset, baseTimestamp, partition } = this;
+    // Small integers, so that checking the order costs next to nothing.
+    const lastDelta = this.bytes.readInt32BE(batchField.lastOffsetDelta);
+    let nextDelta = 0;
     const appendTime = this.timestampType === "append" ? this.maxTimestamp : undefined;
-    let expected = baseOffset;
     for (let left = this.recordCount; left > 0; left--) {
       const length = reader.next();
       const end = reader.position + length;
@@ -141,12 +143,13 @@ export class RecordBatch {
       reader.position++;
       const timestamp = appendTime ?? baseTimestamp + reader.nextLong();
       if (appendTime !== undefined) reader.nextLong();
-      if (!Number.isSafeInteger(timestamp)) {
+      if (timestamp > Number.MAX_SAFE_INTEGER || timestamp < Number.MIN_SAFE_INTEGER) {
         throw new LogError("NUMBER_TOO_LARGE", "a timestamp is beyond 2^53");
       }
-      const offset = baseOffset + reader.next();
-      if (offset < expected || offset > lastOffset) throw corrupt(`offset ${offset} is out of order`);
-      expected = offset + 1;
+      const delta = reader.next();
+      const offset = baseOffset + delta;
+      if (delta < nextDelta || delta > lastDelta) throw corrupt(`offset ${offset} is out of order`);
+      nextDelta = delta + 1;
       if (offset < from) {
         reader.position = end;
         continue;
