@@ -48,6 +48,8 @@ const withSegments = (...segments: Partial<SegmentState>[]): Buffer =>
 test("a checkpoint is read as it was written", () => {
   assert.deepEqual(decode(encodeCheckpoint(state)), state);
   assert.deepEqual(decode(file(JSON.stringify(state))), state);
+  const repaired = { ...state, partitions: [{ ...partition, endOffsetMin: 12 }] };
+  assert.deepEqual(decode(encodeCheckpoint(repaired)), repaired);
 });
 
 test("a checkpoint of a newer version is refused as such, one of no version as damaged", () => {
@@ -67,6 +69,10 @@ const forgeries: [string, Buffer][] = [
   ["that lacks its fields", file("{}")],
   ["with a partition that is null", file(JSON.stringify({ ...state, partitions: [null] }))],
   ["with a number that is negative", encodeCheckpoint({ ...state, journalStart: -1 })],
+  [
+    "with an end that is negative",
+    encodeCheckpoint({ ...state, partitions: [{ ...partition, endOffsetMin: -1 }] }),
+  ],
   ["with a segment that ends before it begins", withSegments({ baseOffset: 9, nextOffset: 8 })],
   ["with segments that overlap", withSegments({}, { baseOffset: 8 })],
   ["with a segment beyond the recovery point", withSegments({ nextOffset: 10 })],

@@ -59,7 +59,8 @@ function segmentMisfit(state: SegmentState): string | undefined {
   return timeIndexBytes > logBytes || timeIndexBytes % 12 !== 0 ? ".timeIndexBytes" : undefined;
 }
 
-function partitionMisfit({ recoveryPoint, segments }: PartitionState): string | undefined {
+function partitionMisfit({ recoveryPoint, segments, endOffsetMin }: PartitionState): string | undefined {
+  if (endOffsetMin !== undefined && count(endOffsetMin) !== undefined) return ".endOffsetMin";
   let end = 0;
   for (const [index, { baseOffset, nextOffset }] of segments.entries()) {
     if (baseOffset < end) return `.segments[${index}].baseOffset`;

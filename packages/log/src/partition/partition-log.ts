@@ -5,7 +5,7 @@ import { assert } from "../assert.js";
 import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
 import { batchLengthAt, RecordBatch } from "../record/index.js";
-import { type FileCache, Segment, type SegmentState } from "../segment/index.js";
+import { type FileCache, Segment } from "../segment/index.js";
 import type {
   FileRange,
   PartitionConfig,
@@ -14,24 +14,9 @@ import type {
   ReadResult,
 } from "../storage/contracts.js";
 import { Watchers } from "../watchers.js";
+import type { PartitionState } from "./partition-state.js";
 import { Tail, type TailBatch } from "./tail.js";
 import { firstAt } from "./time-search.js";
-
-/** What the checkpoint file keeps of a partition. */
-export interface PartitionState {
-  readonly name: PartitionName;
-  /** Stands for the partition in the journal; never given twice. */
-  readonly number: number;
-  config: PartitionConfig;
-  logStartOffset: number;
-  /** All before it is in segments, synced. */
-  recoveryPoint: number;
-  segments: readonly SegmentState[];
-  /** For each writer that appended: its epoch and its first offset. */
-  leaderEpochs: readonly (readonly [epoch: number, startOffset: number])[];
-  /** The next append gets no offset below it: what was there was lost, and a repair keeps it from being given again. */
-  endOffsetMin?: number;
-}
 
 export class PartitionLog {
   readonly name: PartitionName;

@@ -1,6 +1,6 @@
 // Kafka's two index files and the one rule by which both the writer and a rebuild fill them, so that a rebuilt index
 // equals the one it replaces (I8). Layout and rule: docs/format/segment.md.
-import { readInt64, writeInt64 } from "../record/index.js";
+import { batchField, batchLengthAt, readInt64, writeInt64 } from "../record/index.js";
 
 export const offsetEntryBytes = 8;
 export const timeEntryBytes = 12;
@@ -30,6 +30,18 @@ export interface IndexedBatch {
   baseOffset: number;
   lastOffset: number;
   maxTimestamp: number;
+}
+
+/** What the header of a batch says that begins at `at`, and at `position` of its file. */
+export function readSpan(buffer: Buffer, at: number, position: number): IndexedBatch {
+  const baseOffset = readInt64(buffer, at + batchField.baseOffset);
+  return {
+    position,
+    bytes: batchLengthAt(buffer, at),
+    baseOffset,
+    lastOffset: baseOffset + buffer.readInt32BE(at + batchField.lastOffsetDelta),
+    maxTimestamp: readInt64(buffer, at + batchField.maxTimestamp),
+  };
 }
 
 /** Collects the entries that a run of batches adds. */

@@ -2,14 +2,7 @@
 // counts) is a plain value that the checkpoint keeps: bytes beyond it are nobody's and are cut off before the next
 // write. Index files are never trusted: their checksums are part of the state, and what differs is rebuilt.
 import { LogError, systemCode } from "../errors.js";
-import {
-  batchField,
-  batchHeaderBytes,
-  batchLengthAt,
-  crc32c,
-  RecordBatch,
-  readInt64,
-} from "../record/index.js";
+import { batchHeaderBytes, batchLengthAt, crc32c, RecordBatch } from "../record/index.js";
 import type { FileCache } from "./file-cache.js";
 import {
   emptyIndexState,
@@ -19,6 +12,7 @@ import {
   findTime,
   type IndexedBatch,
   IndexWriter,
+  readSpan,
 } from "./segment-index.js";
 import {
   type IndexFile,
@@ -397,15 +391,4 @@ export class Segment {
       details: { path: this.logPath, position },
     });
   }
-}
-
-function readSpan(buffer: Buffer, at: number, position: number): IndexedBatch {
-  const baseOffset = readInt64(buffer, at + batchField.baseOffset);
-  return {
-    position,
-    bytes: batchLengthAt(buffer, at),
-    baseOffset,
-    lastOffset: baseOffset + buffer.readInt32BE(at + batchField.lastOffsetDelta),
-    maxTimestamp: readInt64(buffer, at + batchField.maxTimestamp),
-  };
 }
