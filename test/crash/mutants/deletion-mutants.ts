@@ -97,7 +97,7 @@ export const deletionMutants: readonly Mutant[] = [
     name: "the checkpoint file forgets a partition before its files are gone",
     promise: "I9",
     file: fileStorage,
-    find: "async #save(journalStart) {\n        await this.#state.tidy();",
-    replace: "async #save(journalStart) {",
+    find: "await this.#state.tidy();\n        await writeCheckpoint(",
+    replace: "await writeCheckpoint(",
   },
 ];

@@ -10,6 +10,7 @@ import {
   type Simulation,
   Violation,
 } from "@strandlog/log/testing";
+import { checkLeftovers } from "./leftovers.js";
 import { type Ending, type Oracle, worseEnding } from "./oracle.js";
 import { look, type Seen } from "./recovered.js";
 
@@ -24,6 +25,8 @@ export interface CrashPointOptions {
 
 const styles: readonly CrashStyle[] = ["nothing", "everything", "prefix", "scattered", "scattered"];
 const stepsMax = 14;
+// Of the copies that were looked at: closing takes as long as all the rest.
+const closedShare = 0.1;
 
 export class CrashPoints {
   readonly #simulation: Simulation;
@@ -70,7 +73,7 @@ export class CrashPoints {
       try {
         const log = await twin.run(this.#options.open(twin.options()));
         served = await twin.run(look(this.#oracle, log, ending, served));
-        if (more < 0) return;
+        if (more < 0) return random.chance(closedShare) ? await close(twin, log) : undefined;
         // What was served must be there after the next crash, too.
         twin.crash("power");
         if (ending !== "closed") ending = "power";
@@ -80,4 +83,10 @@ export class CrashPoints {
       }
     }
   }
+}
+
+async function close(twin: Simulation, log: Log): Promise<void> {
+  const topics = await log.topics();
+  await twin.run(log.close());
+  checkLeftovers(twin, topics);
 }

@@ -4,6 +4,7 @@
 import { type FileSystem, type Log, LogError, type LogOptions, openLog } from "@strandlog/log";
 import { Crashed, type CrashKind, type Random, Simulation, Violation } from "@strandlog/log/testing";
 import { CrashPoints } from "./crash-points.js";
+import { checkLeftovers } from "./leftovers.js";
 import { Life } from "./life.js";
 import { type Ending, Oracle, worseEnding } from "./oracle.js";
 import { adopt, look } from "./recovered.js";
@@ -96,7 +97,7 @@ class History {
     await this.#reopen();
     this.#isAlive = true;
     await this.#simulation.run(this.#log.close());
-    this.#checkLeftovers();
+    checkLeftovers(this.#simulation, this.#topicsThere());
     const { crashes, changes } = this.#simulation;
     return {
       crashes: crashes + this.#points.tried,
@@ -172,7 +173,7 @@ class History {
       // Closing may be what made the journal fail: it does not say so, and "memory" is then lost.
       const isJournalHit = disk.hits.some(({ path }) => path.includes("/journal/"));
       if (wasFailed || isJournalHit) this.#ended("process");
-      else if (disk.hits.length === 0) this.#checkLeftovers();
+      else if (disk.hits.length === 0) checkLeftovers(this.#simulation, this.#topicsThere());
     } catch (error) {
       if (error instanceof Crashed || disk.hits.length === 0 || !(error instanceof LogError)) throw error;
       this.#ended("process");
@@ -181,15 +182,7 @@ class History {
     if (disk.locks.size > 0) throw new Violation("the directory is locked after close");
   }
 
-  /** After a clean close only the files that count are there. */
-  #checkLeftovers(): void {
-    const alive = this.#oracle.topics.filter(({ state }) => state !== "gone");
-    const names = new Set(alive.map(({ name }) => name));
-    for (const [path] of this.#simulation.disk.root.files("")) {
-      const topic = /\/topics\/(.+)-\d+\//.exec(path)?.[1];
-      if (topic !== undefined && !names.has(topic))
-        throw new Violation(`I9: ${path} is left of a deleted topic`);
-      if (path.endsWith(".tmp")) throw new Violation(`${path} is left over`);
-    }
+  #topicsThere(): string[] {
+    return this.#oracle.topics.filter(({ state }) => state !== "gone").map(({ name }) => name);
   }
 }

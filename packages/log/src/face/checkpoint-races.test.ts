@@ -1,6 +1,6 @@
 // Deletions that meet a checkpoint at work. The disk is real and held up at a chosen step, so that the order is certain.
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { cpSync, readdirSync, rmSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import type { LogOptions } from "../open.js";
 import {
@@ -175,3 +175,57 @@ test("many topics deleted at once leave no directory behind", async (t) => {
   await Promise.all(names.map((name) => again.deleteTopic(name)));
   assert.deepEqual(partitionDirectories(directory), []);
 });
+
+test("a topic deleted while a checkpoint clears another one away is gone after a kill, too", async (t) => {
+  const directory = temporaryDirectory(t);
+  const first = await openAt(t, directory);
+  for (const name of ["busy", "one", "two"]) await (await first.topic(name)).append({ value: "x" });
+  await first.close();
+  let stage: "served" | "writing" | "tidying" | "removing" = "served";
+  const writing = new Gate((verb, path) => stage === "writing" && verb === "write" && path.endsWith(".log"));
+  const tidying = new Gate(
+    (verb, path) => stage === "tidying" && verb === "syncDirectory" && path.endsWith("/topics"),
+  );
+  const removing = new Gate(
+    (verb, path) => stage === "removing" && verb === "remove" && path.includes("/two-0/"),
+  );
+  const gates = [writing, tidying, removing];
+  const clock = new ManualClock();
+  const log = await openAt(t, directory, {
+    fileSystem: hookedFileSystem(async (verb, path) => {
+      for (const gate of gates) await gate.hook(verb, path);
+    }),
+    journalRotateMs: 1000,
+    clock,
+  });
+  await (await log.topic("busy")).append({ value: "x" });
+  stage = "writing";
+  clock.advance(1000);
+  await settlesSoon(writing.reached, "the checkpoint");
+  const one = await beginDeletion(log, "one");
+  stage = "tidying";
+  writing.release();
+  await settlesSoon(tidying.reached, "clearing away the first topic");
+  const two = await beginDeletion(log, "two");
+  stage = "removing";
+  tidying.release();
+  await settlesSoon(removing.reached, "clearing away the second topic");
+  const killed = `${directory}-killed`;
+  t.after(() => rmSync(killed, { recursive: true }));
+  cpSync(directory, killed, { recursive: true, filter: (path) => !path.includes("/lock-") });
+  removing.release();
+  await Promise.all([one.deleted, two.deleted]);
+  await log.close();
+  const again = await openAt(t, killed);
+  assert.deepEqual(await again.topics(), ["busy"]);
+  assert.deepEqual(partitionDirectories(killed), ["busy-0"]);
+});
+
+/** Answers when the deletion has taken effect, though files may be there still. */
+async function beginDeletion(log: Log, name: string): Promise<{ deleted: Promise<void> }> {
+  const topic = await log.existingTopic(name);
+  const follower = topic.partition(0).read({ from: "latest", follow: true }).next();
+  const deleted = log.deleteTopic(name);
+  await assert.rejects(settlesSoon(follower, `the follower of ${name}`));
+  return { deleted };
+}

@@ -348,8 +348,10 @@ export class FileStorage implements LogStorage, JournalObserver {
   }
 
   async #save(journalStart: number): Promise<void> {
+    // Taken before tidying: a partition that is deleted meanwhile is forgotten only once its files are gone.
+    const checkpoint = this.#state.checkpoint(journalStart);
     await this.#state.tidy();
-    await writeCheckpoint(this.#parts.fs, this.#parts.directory, this.#state.checkpoint(journalStart));
+    await writeCheckpoint(this.#parts.fs, this.#parts.directory, checkpoint);
   }
 
   #released(partition: PartitionLog, bytes: number): void {
