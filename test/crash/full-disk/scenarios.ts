@@ -13,8 +13,6 @@ const workers = 64;
 export interface Scenario {
   readonly sentence: string;
   readonly run: (room: Room) => Promise<void>;
-  /** What keeps it from holding, until that is mended. */
-  readonly knownBug?: string;
 }
 
 export const scenarios: Readonly<Record<string, Scenario>> = {
@@ -37,7 +35,6 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   memory: {
     sentence: "a topic that is kept in memory is readable and deletable while the disk is full",
     run: memoryTopic,
-    knownBug: "reading waits until what forms has been handed over",
   },
   leftovers: {
     sentence: "what a checkpoint that failed has left behind does not keep the disk full",

@@ -48,6 +48,8 @@ export class Appender {
   /** The group that the storage has, and when it is done with it. */
   #atStorage: readonly TakenBatch[] = [];
   #busy: Promise<void> | undefined;
+  /** Of that group: see {@link AppendOutcome.stuck}. */
+  #stuck: Promise<void> | undefined;
   /** Something forms and the storage is free: since when, and how many records came since. */
   #gathering: Timer | undefined;
   #gatheringSinceMs = 0;
@@ -131,13 +133,17 @@ export class Appender {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Settles when the storage has what forms in the partition now. */
+  /** Settles when the storage has what forms in the partition now, or cannot take it for now. */
   async handOver(partition: FormingPartition): Promise<void> {
     const isUnderway = (): boolean =>
       this.#atStorage.some(({ append }) => append.partitionId === partition.id);
-    while (this.#failure === undefined && (!partition.isEmpty || isUnderway())) {
+    let isStuck = false;
+    while (this.#failure === undefined && !isStuck && (!partition.isEmpty || isUnderway())) {
       this.#handOver();
-      await this.#busy;
+      const stuck = this.#stuck?.then(() => {
+        isStuck = true;
+      });
+      await (stuck === undefined ? this.#busy : Promise.race([this.#busy, stuck]));
     }
   }
 
@@ -250,6 +256,7 @@ export class Appender {
   /** The storage can take the next group. */
   #isFree(startedMs: number): void {
     this.#busy = undefined;
+    this.#stuck = undefined;
     this.#atStorage = [];
     this.#lastCommitMs = this.#clock.elapsedMs() - startedMs;
     if (this.#listed.length > 0) this.#gather();
@@ -317,7 +324,8 @@ export class Appender {
   async #write(taken: TakenGroup): Promise<{ readonly durable: Promise<void> }> {
     for (;;) {
       try {
-        const { written, durable } = this.#storage.append(taken.toAppend());
+        const { written, durable, stuck } = this.#storage.append(taken.toAppend());
+        this.#stuck = stuck;
         await written;
         return { durable };
       } catch (error) {

@@ -320,7 +320,7 @@ export class Topic implements AppendTarget {
     return recordRefusal(record, this.name, partitions) ?? optionsRefusal(options, record, partitions);
   }
 
-  /** What is acknowledged must be visible; that of a memory topic may still be forming. */
+  /** What is acknowledged must be visible; that of a memory topic may still be forming, and stays so on a full disk. */
   async #settle(forming: FormingPartition): Promise<void> {
     if (this.#config.durability === "memory") await this.#host.appender.handOver(forming);
   }

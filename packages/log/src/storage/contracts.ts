@@ -66,6 +66,11 @@ export interface AppendOutcome {
   readonly written: Promise<void>;
   /** Settles when the group has reached its durability. */
   readonly durable: Promise<void>;
+  /**
+   * Of a group that has to wait for room: settles when there is none to be had until something changes, as on a full
+   * disk. Whoever wants to read what the group holds then makes do with what came before it.
+   */
+  readonly stuck?: Promise<void>;
 }
 
 export interface ReadResult {

@@ -11,12 +11,30 @@ export class Admission {
   /** Set while an append waits for room: those after it queue up behind it. */
   #last: Promise<void> | undefined;
   #waiters: (() => void)[] = [];
+  /** Settles when a checkpoint has failed to make room; another promise once one has made some. */
+  stuck!: Promise<void>;
+  #isStuck = true;
+  /** No checkpoint makes room at present. */
+  stick!: () => void;
 
   constructor(state: FileState, journal: Journal, tailBytesMax: number, requestCheckpoint: () => void) {
     this.#state = state;
     this.#journal = journal;
     this.#tailBytesMax = tailBytesMax;
     this.#requestCheckpoint = requestCheckpoint;
+    this.unstick();
+  }
+
+  /** A checkpoint made room. */
+  unstick(): void {
+    if (!this.#isStuck) return;
+    this.#isStuck = false;
+    this.stuck = new Promise((resolve) => {
+      this.stick = () => {
+        this.#isStuck = true;
+        resolve();
+      };
+    });
   }
 
   /** Undefined: `bytes` of records may be appended now, as what holds none always may. Otherwise when they may; rejects when the journal has failed. */

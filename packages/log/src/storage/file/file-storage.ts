@@ -105,9 +105,13 @@ export class FileStorage implements LogStorage, JournalObserver {
       save: (journalStart) => this.#save(journalStart),
       ended: (outcome) => {
         this.#trouble = undefined;
+        this.#admission?.unstick();
         if (checkpointChannel.hasSubscribers) checkpointChannel.publish({ directory, ...outcome });
       },
-      failed: (error) => this.#report("checkpoint", error),
+      failed: (error) => {
+        this.#report("checkpoint", error);
+        this.#admission?.stick();
+      },
     });
     this.#admission = new Admission(this.#state, journal, this.#tailBytesMax, () =>
       this.#checkpointer.request("room"),
@@ -208,7 +212,7 @@ export class FileStorage implements LogStorage, JournalObserver {
     // Callers look at one of the two at least.
     written.catch(() => undefined);
     durable.catch(() => undefined);
-    return { written, durable };
+    return { written, durable, stuck: (this.#admission as Admission).stuck };
   }
 
   async read(id: string, from: number, bytesMax: number): Promise<ReadResult> {
