@@ -1,72 +1,109 @@
-// npm run bench: every workload several times in turn, medians, and beside each the raw disk's figure from the same run.
-//   --rounds N (3)  --seconds N (2)  --only TEXT  --json FILE  --directory DIR (a new one below the system's temporary one)
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, release, tmpdir, totalmem } from "node:os";
+// npm run bench: every workload, Strandlog beside its peers and the physical limit, in one run. `--help` tells how.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type Measurement, workloads } from "./workloads.js";
+import { chart } from "./chart.js";
+import { verdicts } from "./goals.js";
+import { goalTable, machine, table } from "./report.js";
+import { measure, type Row } from "./rounds.js";
+import { subjects } from "./subjects.js";
+import { workloads } from "./workloads.js";
 
-const { values: options } = parseArgs({
+const help = `npm run bench -- [TEXT...] [options]
+
+Runs the workloads whose name contains one of the texts, or all of them.
+
+  --quick            the most telling workloads, one short round: a few minutes
+  --rounds N         how often each is run; default 3
+  --seconds N        how long each takes; default 2
+  --subjects A,B     only these: ${subjects.map(({ name }) => name).join(", ")}
+  --json FILE        keeps the results: an object for each workload and subject
+  --chart FILE       draws results as SVG; with --from FILE those that were kept, without a run
+  --directory DIR    where data goes; default: a new one below the system's temporary directory
+  --prepare          installs and builds the peers first: needs npm, and for some Cargo or Go
+
+  npm run bench -- --quick --json results.json
+  npm run bench -- "4,096 in flight" --subjects strandlog,lmdb --rounds 5
+`;
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
-    rounds: { type: "string", default: "3" },
-    seconds: { type: "string", default: "2" },
-    only: { type: "string", default: "" },
+    help: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    prepare: { type: "boolean", default: false },
+    rounds: { type: "string" },
+    seconds: { type: "string" },
+    subjects: { type: "string" },
     json: { type: "string" },
+    chart: { type: "string" },
+    from: { type: "string" },
     directory: { type: "string" },
   },
 });
 
-const base = options.directory ?? mkdtempSync(join(tmpdir(), "strandlog-bench-"));
-const chosen = workloads.filter(({ name }) => name.includes(options.only));
-const measured = new Map<string, Measurement[]>(chosen.map(({ name }) => [name, []]));
-const machine = `${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`;
+interface Kept {
+  readonly machine: string;
+  readonly date: string;
+  readonly rows: readonly Row[];
+}
 
-process.stdout.write(`${machine}\n${options.rounds} rounds in turn, medians [least … most]\n\n`);
-try {
-  for (let round = 0; round < Number(options.rounds); round++) {
+if (options.help) process.stdout.write(help);
+else {
+  if (options.prepare) prepare();
+  const kept =
+    options.from === undefined ? await run() : (JSON.parse(readFileSync(options.from, "utf8")) as Kept);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(kept, null, 1)}\n`);
+  if (options.chart !== undefined) writeFileSync(options.chart, chart(kept.rows, kept.machine));
+}
+
+async function run(): Promise<Kept> {
+  const base = options.directory ?? tmpdir();
+  const directory = mkdtempSync(join(base, "strandlog-bench-"));
+  const only = options.subjects?.split(",");
+  const wants = (name: string): boolean =>
+    positionals.length === 0 || positionals.some((text) => name.includes(text));
+  const chosen = workloads.filter(({ name, isQuick }) => wants(name) && (!options.quick || isQuick === true));
+  if (chosen.length === 0) throw new Error("no workload has such a name: see --help");
+  const rows: Row[] = [];
+  process.stdout.write(`${machine()}\n\n`);
+  try {
     for (const workload of chosen) {
-      if (process.stderr.isTTY) process.stderr.write(`\r\u001b[Kround ${round + 1}: ${workload.name}`);
-      measured.get(workload.name)?.push(await workload.run(join(base, "log"), Number(options.seconds)));
+      const measured = await measure(workload, {
+        rounds: Number(options.rounds ?? (options.quick ? 1 : 3)),
+        seconds: Number(options.seconds ?? (options.quick ? 0.7 : 2)),
+        directory,
+        wants: (subject) => only?.includes(subject) ?? true,
+        progress: (text) => {
+          if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+        },
+      });
+      if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
+      rows.push(...measured);
+      process.stdout.write(`${table(workload, measured)}\n`);
     }
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
   }
-} finally {
-  if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
-  if (options.directory === undefined) rmSync(base, { recursive: true, force: true });
+  process.stdout.write(goalTable(verdicts(rows)));
+  return { machine: machine(), date: new Date().toISOString(), rows };
 }
 
-const report = chosen.map(({ name, unit, against }) => {
-  const rounds = measured.get(name) ?? [];
-  const sorted = (pick: (measurement: Measurement) => number): number[] =>
-    rounds.map(pick).sort((a, b) => a - b);
-  const own = sorted(({ value }) => value);
-  const ratio = median(sorted(({ value, raw }) => value / raw));
-  return {
-    name,
-    unit,
-    against,
-    median: median(own),
-    least: own[0] ?? 0,
-    most: own.at(-1) ?? 0,
-    raw: median(sorted(({ raw }) => raw)),
-    ratio,
-  };
-});
-for (const row of report) {
-  const range = `[${figure(row.least)} … ${figure(row.most)}]`;
-  process.stdout.write(`${row.name}\n  ${figure(row.median)} ${row.unit} ${range}\n`);
-  process.stdout.write(`  raw disk ${figure(row.raw)} (${row.against}), ratio ${row.ratio.toFixed(2)}\n`);
-}
-if (options.json !== undefined) {
-  writeFileSync(
-    options.json,
-    `${JSON.stringify({ machine, date: new Date().toISOString(), options, report }, null, 2)}\n`,
-  );
-}
-
-function median(sorted: readonly number[]): number {
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
-}
-
-function figure(value: number): string {
-  return value >= 100 ? Math.round(value).toLocaleString("en-US") : value.toFixed(1);
+/** Whoever lacks the tool goes without those peers: they are skipped later, with the reason. */
+function prepare(): void {
+  const steps: [string, string, string[]][] = [
+    ["node", "npm", ["install", "--no-audit", "--no-fund"]],
+    ["node", "npm", ["run", "prepare-peers"]],
+    ["rust", "cargo", ["build", "--release"]],
+    ["go", "go", ["build", "-o", "peer", "."]],
+  ];
+  for (const [language, command, args] of steps) {
+    const directory = fileURLToPath(new URL(`../peers/${language}`, import.meta.url));
+    const { status, error } = spawnSync(command, args, { cwd: directory, stdio: "inherit" });
+    if (status !== 0)
+      process.stdout.write(`${command} in peers/${language}: ${error?.message ?? `exit code ${status}`}\n`);
+  }
 }

@@ -1,179 +1,253 @@
-// The fixed workloads. Each answers its figure and, beside it, the raw disk's from the same moment.
-import { readdirSync, rmSync } from "node:fs";
-import { type Log, openLog, type Topic } from "@strandlog/log";
-import { RawFile, readMegabytesPerSecond } from "./raw-disk.js";
-
-export interface Measurement {
-  readonly value: number;
-  readonly raw: number;
-}
+// The fixed workloads: what each subject is asked, the physical limit beside it, and which figure is taken.
+import type { Answer, Request } from "./subject.js";
+import { ours } from "./subjects.js";
 
 export interface Workload {
   readonly name: string;
   readonly unit: string;
-  /** What the raw figure is. */
-  readonly against: string;
-  run(directory: string, seconds: number): Promise<Measurement>;
+  readonly better: "more" | "less";
+  /** Those that are measured, each in turn. */
+  readonly subjects: readonly string[];
+  readonly request: Partial<Request>;
+  /** What leaves behind what is measured. */
+  readonly before?: Partial<Request>;
+  readonly value: (answer: Answer) => number | undefined;
+  /** What the machine allows, measured in the same round, and what that is. */
+  readonly limit?: {
+    readonly what: string;
+    readonly request: Partial<Request>;
+    readonly value: Workload["value"];
+  };
+  /** More figures of the same runs. */
+  readonly also?: readonly {
+    readonly name: string;
+    readonly unit: string;
+    readonly value: Workload["value"];
+  }[];
+  /** Part of `--quick`. */
+  readonly isQuick?: boolean;
+  /** Takes so long that it is run once, or in a full run only. */
+  readonly rounds?: number;
 }
 
-const mebibyte = 1024 * 1024;
-// One record that fills a batch of a mebibyte.
-const bulkValueBytes = mebibyte - 200;
+const kibibyte = 1024;
+const mebibyte = 1024 * kibibyte;
+const gibibyte = 1024 * mebibyte;
+
+const npmPeers = ["lmdb", "better-sqlite3", "classic-level", "hypercore", "async-append-only-log"];
+const nativePeers = ["mrecordlog", "walrus", "tidwall-wal", "raft-wal"];
+const servers = ["redis", "nats"];
+const everybody = [ours, ...npmPeers, ...nativePeers, ...servers];
+const embedded = [ours, ...npmPeers, ...nativePeers];
+
+const rate = ({ records, seconds }: Answer): number | undefined => quotient(records, seconds);
+const megabytes = ({ bytes, seconds }: Answer): number | undefined => quotient(bytes, seconds, 1e6);
+const milliseconds = ({ seconds }: Answer): number | undefined => quotient(seconds, 0.001);
+const micros =
+  (percentile: "p50" | "p99" | "p999") =>
+  ({ latencyMicros }: Answer): number | undefined =>
+    latencyMicros?.[percentile];
+
+// What a record of 100 bytes takes in a batch, and what a block of the journal has besides.
+const recordOverhead = 10;
+const blockOverhead = 64 + 17 + 61;
+const pageBytes = 4 * kibibyte;
 
 export const workloads: readonly Workload[] = [
-  ...[1, 16, 256, 4096].map(durableAppends),
-  bulkAppends("burst", 48),
-  bulkAppends("sustained", 1024),
+  durable(1),
+  durable(16),
+  durable(256),
+  durable(4096),
+  ...[1, 16, 256, 1024].map(batches),
+  {
+    name: "os durability, 256 B in batches of 256",
+    unit: "MB/s",
+    better: "more",
+    subjects: everybody,
+    request: { workload: "append", durability: "os", recordBytes: 256, batchRecords: 256 },
+    value: megabytes,
+    limit: {
+      what: "write of the same blocks to a growing file",
+      request: { workload: "grow", recordBytes: 68 * kibibyte },
+      value: megabytes,
+    },
+    isQuick: true,
+  },
+  bulk("burst", 48 * mebibyte, [1, 2]),
+  bulk("sustained", gibibyte, [2]),
+  {
+    name: "bulk, growing file, no sync at all",
+    unit: "MB/s",
+    better: "more",
+    subjects: ["raw disk"],
+    request: { workload: "grow", recordBytes: mebibyte, bytes: gibibyte },
+    value: megabytes,
+  },
+  ...[1, 100, 10_000].map(partitions),
+  {
+    name: "queues: append, and delete what is done",
+    unit: "records/s",
+    better: "more",
+    subjects: everybody,
+    request: { workload: "queue", inFlight: 256, partitions: 16 },
+    value: rate,
+  },
   {
     name: "read records of 100 B",
     unit: "records/s",
-    against: "reading the same files raw, at the same record size",
-    run: (directory) => withSegments(directory, 100, 1_000_000, readRecords),
+    better: "more",
+    subjects: everybody,
+    request: { workload: "read", bytes: 100 * 1_000_000 },
+    value: rate,
+    limit: {
+      what: "pread of the same bytes from the page cache",
+      request: { workload: "pread" },
+      value: ({ bytes, seconds }) => quotient(bytes, seconds, 100 + recordOverhead),
+    },
+    isQuick: true,
   },
   {
-    name: "read raw batches",
+    name: "read raw batches of 64 KiB, checked",
     unit: "MB/s",
-    against: "reading the same files raw",
-    run: (directory) => withSegments(directory, bulkValueBytes, 512, readBatches),
+    better: "more",
+    subjects: [ours],
+    request: { workload: "readBatches", recordBytes: kibibyte, bytes: 256 * mebibyte },
+    value: megabytes,
+    limit: { what: "pread from the page cache", request: { workload: "pread" }, value: megabytes },
+    isQuick: true,
+  },
+  ...[0, 1, 4, 16].map(beside),
+  {
+    name: "from append to follower, 100 B durably",
+    unit: "µs (p50)",
+    better: "less",
+    subjects: [ours],
+    request: { workload: "follow" },
+    value: micros("p50"),
+    limit: rawSync(pageBytes, micros("p50")),
+    also: [
+      { name: "p99", unit: "µs", value: micros("p99") },
+      { name: "p99.9", unit: "µs", value: micros("p999") },
+    ],
+  },
+  reopening("1 GB", 1e9, embedded, 1),
+  reopening("10 GB", 1e10, [ours], 1),
+  {
+    name: "10,000 idle topics: open",
+    unit: "ms",
+    better: "less",
+    subjects: [ours],
+    before: { workload: "makeTopics", partitions: 10_000 },
+    request: { workload: "idle", partitions: 10_000 },
+    value: milliseconds,
+    also: [
+      { name: "heap of each", unit: "bytes", value: ({ heapBytes }) => quotient(heapBytes, 10_000) },
+      { name: "descriptors", unit: "", value: ({ descriptors }) => descriptors },
+    ],
+    isQuick: true,
   },
 ];
 
-function durableAppends(inFlight: number): Workload {
+/** One record an append; with one in flight, how long each takes is told, too. */
+function durable(inFlight: number): Workload {
+  const blockBytes = pageBytes * Math.ceil((inFlight * (100 + recordOverhead) + blockOverhead) / pageBytes);
+  const isSerial = inFlight === 1;
   return {
-    name: `append 100 B durably, ${inFlight} in flight`,
+    name: `append 100 B durably, ${inFlight.toLocaleString("en-US")} in flight`,
     unit: "appends/s",
-    against: "write + fdatasync of the same blocks, times the appends in each",
-    async run(directory, seconds) {
-      const value = Buffer.alloc(100, "x");
-      return withLog(directory, async (log, topic) => {
-        let count = 0;
-        let isOver = false;
-        const append = async (): Promise<void> => {
-          while (!isOver) {
-            await topic.append({ value });
-            count++;
-          }
-        };
-        const lanes = (ms: number): Promise<void>[] => {
-          isOver = false;
-          setTimeout(() => {
-            isOver = true;
-          }, ms);
-          return Array.from({ length: inFlight }, append);
-        };
-        await Promise.all(lanes(seconds * 250)); // Until the code is compiled and the journal has its size.
-        count = 0;
-        const before = (await log.stats()).storage;
-        const started = performance.now();
-        await Promise.all(lanes(seconds * 1000));
-        const value1 = (count / (performance.now() - started)) * 1000;
-        const after = (await log.stats()).storage;
-        const blocks = after.journalBlocks - before.journalBlocks;
-        const blockBytes =
-          Math.round((after.journalBlockBytes - before.journalBlockBytes) / blocks / 4096) * 4096;
-        const file = new RawFile(`${directory}.raw`, 64 * mebibyte);
-        const rawBlocks = await file.syncedWritesPerSecond(Math.max(blockBytes, 4096), seconds / 2);
-        file.close();
-        return { value: value1, raw: rawBlocks * (count / blocks) };
-      });
+    better: "more",
+    subjects: everybody,
+    request: { workload: "append", inFlight },
+    value: rate,
+    limit: {
+      ...rawSync(blockBytes, ({ records, seconds }) => quotient(records, seconds, 1 / inFlight)),
+      what: isSerial ? "write + fdatasync" : "write + fdatasync of blocks that hold them all",
     },
+    also: isSerial
+      ? [
+          { name: "p50", unit: "µs", value: micros("p50") },
+          { name: "p99", unit: "µs", value: micros("p99") },
+          { name: "p99.9", unit: "µs", value: micros("p999") },
+        ]
+      : [],
+    isQuick: true,
   };
 }
 
-function bulkAppends(kind: "burst" | "sustained", megabytes: number): Workload {
+function batches(batchRecords: number): Workload {
   return {
-    name: `append 1 MiB batches durably, ${kind} (${megabytes} MiB)`,
+    name: `durable batches of ${batchRecords === 1024 ? "1 MiB" : `${batchRecords} KiB`}, one at a time`,
     unit: "MB/s",
-    against: "write + fdatasync of 1 MiB on an overwritten file",
-    async run(directory) {
-      const value = Buffer.alloc(bulkValueBytes, "x");
-      return withLog(
-        directory,
-        async (log, topic) => {
-          if (kind === "burst") await append(topic, value, 160); // The journal's files are made and free again.
-          await log.sync();
-          const started = performance.now();
-          await append(topic, value, megabytes);
-          if (kind === "sustained") await log.close(); // All of it is in segments, synced a second time.
-          const rate = (megabytes * mebibyte) / 1000 / (performance.now() - started);
-          const file = new RawFile(`${directory}.raw`, 512 * mebibyte);
-          const raw = await file.syncedMegabytesPerSecond(mebibyte, Math.min(megabytes, 512) * mebibyte);
-          file.close();
-          return { value: rate, raw };
-        },
-        kind === "burst" ? 512 * mebibyte : undefined,
-      );
-    },
+    better: "more",
+    subjects: everybody,
+    request: { workload: "append", recordBytes: kibibyte, batchRecords },
+    value: megabytes,
+    limit: rawSync(batchRecords * kibibyte + pageBytes, ({ bytes, seconds }) =>
+      quotient(bytes, seconds, (1e6 * (batchRecords * kibibyte + pageBytes)) / (batchRecords * kibibyte)),
+    ),
   };
 }
 
-async function append(topic: Topic, value: Buffer, count: number): Promise<void> {
-  // Eight at a time, awaited: as a producer that reads a file does it.
-  let left = count;
-  const worker = async (): Promise<void> => {
-    while (left-- > 0) await topic.append({ value });
+/** Records that fill a batch each, eight in flight. */
+function bulk(name: string, bytes: number, quickRounds: readonly number[]): Workload {
+  return {
+    name: `bulk, 1 MiB batches, ${name}`,
+    unit: "MB/s",
+    better: "more",
+    subjects: [ours],
+    request: { workload: name, recordBytes: mebibyte - 200, bytes },
+    value: megabytes,
+    limit: rawSync(mebibyte, megabytes, gibibyte / 2),
+    isQuick: quickRounds.includes(1),
   };
-  await Promise.all(Array.from({ length: 8 }, worker));
 }
 
-async function withLog<T>(
-  directory: string,
-  action: (log: Log, topic: Topic) => Promise<T>,
-  tailBytesMax?: number,
-): Promise<T> {
-  rmSync(directory, { recursive: true, force: true });
-  const log = await openLog(directory, tailBytesMax === undefined ? {} : { tailBytesMax });
-  try {
-    return await action(log, await log.topic("bench"));
-  } finally {
-    await log.close();
-    rmSync(directory, { recursive: true, force: true });
-  }
+function partitions(count: number): Workload {
+  return {
+    name: `append 100 B durably, ${count.toLocaleString("en-US")} partitions in turn`,
+    unit: "appends/s",
+    better: "more",
+    subjects: everybody,
+    request: { workload: "append", inFlight: 4096, partitions: count },
+    value: rate,
+    isQuick: count !== 100,
+  };
 }
 
-async function withSegments(
-  directory: string,
-  valueBytes: number,
-  count: number,
-  action: (topic: Topic, paths: readonly string[], count: number) => Promise<Measurement>,
-): Promise<Measurement> {
-  return withLog(directory, async (log, topic) => {
-    const value = Buffer.alloc(valueBytes, "x");
-    for (let n = 0; n < count; n++) {
-      const receipt = topic.append({ value });
-      if (n % 2000 === 1999 || valueBytes > 10_000) await receipt;
-    }
-    await log.close();
-    const paths = readdirSync(`${directory}/topics/bench-0`).filter((name) => name.endsWith(".log"));
-    const again = await openLog(directory);
-    try {
-      return await action(
-        await again.topic("bench"),
-        paths.map((name) => `${directory}/topics/bench-0/${name}`),
-        count,
-      );
-    } finally {
-      await again.close();
-    }
-  });
+function beside(readers: number): Workload {
+  return {
+    name: `append 100 B durably, 256 in flight, beside ${readers} readers`,
+    unit: "appends/s",
+    better: "more",
+    subjects: [ours],
+    request: { workload: "readers", inFlight: 256, readers, bytes: 64 * mebibyte },
+    value: rate,
+    isQuick: readers === 0 || readers === 16,
+  };
 }
 
-async function readRecords(topic: Topic, paths: readonly string[], expected: number): Promise<Measurement> {
-  const started = performance.now();
-  let count = 0;
-  let bytes = 0;
-  for await (const record of topic.partition(0).read()) {
-    count++;
-    bytes += record.value?.length ?? 0;
-  }
-  const value = (count / (performance.now() - started)) * 1000;
-  if (count !== expected) throw new Error(`${count} records came back instead of ${expected}`);
-  return { value, raw: (readMegabytesPerSecond(paths) * 1e6) / (bytes / count) };
+function reopening(size: string, bytes: number, subjects: readonly string[], rounds: number): Workload {
+  const layout = { partitions: 1000, recordBytes: kibibyte, batchRecords: 64 };
+  return {
+    name: `open after kill -9, ${size} in 1,000 partitions`,
+    unit: "ms",
+    better: "less",
+    subjects,
+    before: { workload: "fill", durability: "os", bytes, ...layout },
+    request: { workload: "open", ...layout },
+    value: milliseconds,
+    rounds,
+  };
 }
 
-async function readBatches(topic: Topic, paths: readonly string[]): Promise<Measurement> {
-  const started = performance.now();
-  let bytes = 0;
-  for await (const batch of topic.partition(0).readBatches()) bytes += batch.bytes.length;
-  return { value: bytes / 1000 / (performance.now() - started), raw: readMegabytesPerSecond(paths) };
+function rawSync(recordBytes: number, value: Workload["value"], bytes = 0): NonNullable<Workload["limit"]> {
+  return {
+    what: "write + fdatasync of the same blocks",
+    request: { workload: "overwrite", recordBytes, bytes },
+    value,
+  };
+}
+
+function quotient(dividend: number | undefined, divisor: number | undefined, unit = 1): number | undefined {
+  return dividend === undefined || divisor === undefined ? undefined : dividend / divisor / unit;
 }

@@ -3,6 +3,9 @@ class InvariantError extends Error {
   override readonly name = "InvariantError";
 }
 
-export function assert(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new InvariantError(`broken invariant: ${message}; please report this`);
+/** A message that takes work to put together is given as a function. */
+export function assert(condition: boolean, message: string | (() => string)): asserts condition {
+  if (condition) return;
+  const what = typeof message === "string" ? message : message();
+  throw new InvariantError(`broken invariant: ${what}; please report this`);
 }

@@ -171,8 +171,13 @@ function checkTransactions(oracle: Oracle, seen: Seen): void {
       ...transaction.entries.map((part) => isThere(seen, part.model, part.entry)),
       ...transaction.commits.map(({ model, group, place }) => {
         const shown = seen.get(model)?.groups.get(group.name)?.get(place.partition);
-        // A later one may have followed: then it cannot be told.
-        return seen.has(model) && (shown ?? 0) <= place.offset ? shown === place.offset : undefined;
+        // A later one may have followed, or another one may have been for the same: then it cannot be told.
+        const asked = group.pending.filter(
+          ({ partition, offset }) => partition === place.partition && offset === place.offset,
+        );
+        const isOther = asked.length > 1 || group.committed.get(place.partition) === place.offset;
+        const canTell = seen.has(model) && (shown ?? 0) <= place.offset && !isOther;
+        return canTell ? shown === place.offset : undefined;
       }),
     ].filter((part) => part !== undefined);
     if (new Set(parts).size > 1)

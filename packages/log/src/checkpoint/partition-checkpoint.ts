@@ -126,9 +126,7 @@ export class PartitionCheckpoint {
       this.#isNew = true;
       await this.#writeSmallFile("partition.metadata", `version: 0\ntopic_id: ${partition.name.topicId}`);
     } else this.#changed.set(last, await last.seal(this.#stateOf(last)));
-    this.#segments.push(
-      new Segment(this.#cache, partition.directory, emptySegment(baseOffset), last === undefined),
-    );
+    this.#segments.push(new Segment(this.#cache, partition, emptySegment(baseOffset), last === undefined));
     this.#namesChanged = true;
   }
 

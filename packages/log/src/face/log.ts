@@ -9,7 +9,7 @@ import { Appender } from "./appender.js";
 import type { Consumer } from "./consumer.js";
 import { dedupePrefix } from "./deduplication.js";
 import { groupPrefix } from "./group.js";
-import { readTopicEntry, type TopicEntry } from "./metadata-values.js";
+import { readTopicEntry, type TopicEntry, topicEntryText } from "./metadata-values.js";
 import type { AppendResult } from "./receipt.js";
 import { Retention, refuseReadOnly, type StalledGroup } from "./retention.js";
 import { Topic, type TopicDescription, type TopicHost } from "./topic.js";
@@ -251,7 +251,7 @@ export class Log {
     if (this.#storage.manifest.readOnly) notFound(name);
     requireCompression(config.compression);
     const entry: TopicEntry = { topicId: this.#clock.randomBytes(16).toString("base64url"), config };
-    const put = { key: topicPrefix + name, value: JSON.stringify(entry), version: 0 };
+    const put = { key: topicPrefix + name, value: topicEntryText(entry), version: 0 };
     await this.#storage.createPartitions(partitionNames(name, entry), partitionConfig(config), [put]);
     return (await this.#open(name)) ?? notFound(name);
   }
@@ -267,7 +267,7 @@ export class Log {
       }
       requireCompression(config.compression);
       const entry: TopicEntry = { topicId: topic.topicId, config };
-      const put = { key: topicPrefix + name, value: JSON.stringify(entry) };
+      const put = { key: topicPrefix + name, value: topicEntryText(entry) };
       await this.#storage.createPartitions(partitionNames(name, entry), partitionConfig(config), [put]);
       await topic.adopt(config, partitionNames(name, entry));
       return config;

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LogError } from "../errors.js";
+import { topicConfig } from "../options.js";
 import { withCode } from "../test-support.js";
-import { readCommitted, readPlace, readTopicEntry } from "./metadata-values.js";
+import { readCommitted, readPlace, readTopicEntry, topicEntryText } from "./metadata-values.js";
 
 const prefix = "group/AAAA/";
 
@@ -32,4 +33,26 @@ test("a key whose name is not encoded, or that does not end with a partition, is
       () => readCommitted(prefix, prefix + key, '{"offset":1,"at":0}'),
       withCode("CORRUPT_METADATA"),
     );
+});
+
+test("a topic's entry says what is not usual, and is read back whole", () => {
+  const usual = { topicId: "x", config: topicConfig({}) };
+  assert.equal(topicEntryText(usual), '{"topicId":"x","config":{}}');
+  assert.deepEqual(readTopicEntry("topic/a", topicEntryText(usual)), usual);
+  const other = { topicId: "y", config: topicConfig({ durability: "os", partitions: 8, retentionMs: 1000 }) };
+  assert.equal(
+    topicEntryText(other),
+    '{"topicId":"y","config":{"durability":"os","partitions":8,"retentionMs":1000}}',
+  );
+  assert.deepEqual(readTopicEntry("topic/a", topicEntryText(other)), other);
+});
+
+test("a topic's entry that says everything, as it was written once, is read too", () => {
+  const entry = { topicId: "x", config: topicConfig({ compression: "zstd" }) };
+  assert.deepEqual(readTopicEntry("topic/a", JSON.stringify(entry)), entry);
+});
+
+test("a setting that makes no sense is damage", () => {
+  const misfit = '{"topicId":"x","config":{"partitions":0}}';
+  assert.throws(() => readTopicEntry("topic/a", misfit), withCode("CORRUPT_METADATA"));
 });

@@ -26,25 +26,48 @@ export interface Place {
   readonly turn: number;
 }
 
-const topicShape = fields({
-  topicId: text,
-  config: fields({
-    partitions: whole(1, 100_000),
-    durability: oneOf("memory", "os", "disk"),
-    compression: oneOf("none", "gzip", "snappy", "lz4", "zstd"),
-    cleanup: oneOf("delete", "consumed"),
-    retentionMs: whole(-1),
-    retentionBytes: whole(-1),
-    segmentBytes: whole(1),
-    segmentMs: whole(1),
-    maxMessageBytes: whole(1),
-  }),
+const configShape = fields({
+  partitions: whole(1, 100_000),
+  durability: oneOf("memory", "os", "disk"),
+  compression: oneOf("none", "gzip", "snappy", "lz4", "zstd"),
+  cleanup: oneOf("delete", "consumed"),
+  retentionMs: whole(-1),
+  retentionBytes: whole(-1),
+  segmentBytes: whole(1),
+  segmentMs: whole(1),
+  maxMessageBytes: whole(1),
 });
+const sparseTopicShape = fields({ topicId: text, config: fields({}) });
+
+/**
+ * What a topic has of which its entry says nothing: most topics say little, and a log may have very many. Part of the
+ * format: it stays as it is when the defaults of new topics change.
+ */
+const unsaid: TopicConfig = {
+  partitions: 1,
+  durability: "disk",
+  compression: "none",
+  cleanup: "delete",
+  retentionMs: -1,
+  retentionBytes: -1,
+  segmentBytes: 1024 ** 3,
+  segmentMs: 604_800_000,
+  maxMessageBytes: 1_048_588,
+};
 const committedShape = fields({ offset: whole(), at: whole(Number.MIN_SAFE_INTEGER) });
 const placeShape = fields({ partition: whole(), offset: whole(), turn: whole() });
 
+export function topicEntryText({ topicId, config }: TopicEntry): string {
+  const said = Object.entries(config).filter(([name, value]) => value !== unsaid[name as keyof TopicConfig]);
+  return JSON.stringify({ topicId, config: Object.fromEntries(said) });
+}
+
 export function readTopicEntry(key: string, value: string): TopicEntry {
-  return readValue(key, value, topicShape);
+  const { topicId, config: said } = readValue<TopicEntry>(key, value, sparseTopicShape);
+  const config = { ...unsaid, ...said };
+  const misfit = configShape(config);
+  if (misfit !== undefined) throw corrupt(key, `config${misfit} is not what it should be`);
+  return { topicId, config };
 }
 
 export function readPlace(key: string, value: string): Place {

@@ -94,7 +94,7 @@ async function checkpointTarget(): Promise<FuzzTarget> {
 
 function readCheckpointFile(input: Buffer): boolean {
   const decoded = decodeCheckpoint("checkpoint", input);
-  const held = new FileState(image, cache, "topics", decoded);
+  const held = new FileState({ fs: image, cache, topicsDirectory: "topics" }, decoded);
   const again = held.checkpoint(decoded.journalStart);
   expect(
     isDeepStrictEqual(decodeCheckpoint("checkpoint", encodeCheckpoint(again)), again),

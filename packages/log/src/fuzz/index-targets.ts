@@ -181,7 +181,11 @@ async function readSegment(input: Buffer): Promise<boolean> {
     [`topics/a-0/${path}.index`, offsets],
     [`topics/a-0/${path}.timeindex`, times],
   ]);
-  const segment = new Segment(new FileCache(fs, systemClock, 8), "topics/a-0", stateOf(offsets, times));
+  const segment = new Segment(
+    new FileCache(fs, systemClock, 8),
+    { directory: "topics/a-0" },
+    stateOf(offsets, times),
+  );
   let isGood = true;
   for (const offset of [0, 100, 287]) isGood = (await readAt(segment, offset)) && isGood;
   const found = await segment.offsetForTimestamp(firstTimestamp + 2000);

@@ -111,14 +111,17 @@ function readBlock(input: Buffer): boolean {
   expect(isDeepStrictEqual(decodeBlockHeader(scratch), header), "a header is another one when written again");
   const payload = input.subarray(blockHeaderBytes, blockHeaderBytes + header.payloadBytes);
   if (payload.length < header.payloadBytes || crc32c(payload) !== header.payloadCrc) return false;
-  const state = new FileState(image, cache, "topics", {
-    logId: "",
-    writers,
-    journalStart: 10,
-    nextPartitionNumber: 7,
-    metadata: [],
-    partitions: [],
-  });
+  const state = new FileState(
+    { fs: image, cache, topicsDirectory: "topics" },
+    {
+      logId: "",
+      writers,
+      journalStart: 10,
+      nextPartitionNumber: 7,
+      metadata: [],
+      partitions: [],
+    },
+  );
   // Twice: replay may begin earlier than needed.
   for (let round = 0; round < 2; round++) {
     for (const entry of decodeEntries(payload)) {

@@ -1,4 +1,4 @@
 // A partition as a whole: what is in memory, what is in segments, what readers may see.
-export { PartitionLog } from "./partition-log.js";
+export { PartitionLog, type PartitionPlace } from "./partition-log.js";
 export type { PartitionState } from "./partition-state.js";
 export type { TailBatch } from "./tail.js";

@@ -18,19 +18,29 @@ import type { PartitionState } from "./partition-state.js";
 import { Tail, type TailBatch } from "./tail.js";
 import { firstAt } from "./time-search.js";
 
+/** What the partitions of a log have in common. */
+export interface PartitionPlace {
+  readonly fs: FileSystem;
+  readonly cache: FileCache;
+  readonly topicsDirectory: string;
+}
+
+// Of very many partitions most have nothing in their tail: until they have, they share this one.
+const emptyTail = new Tail();
+
 export class PartitionLog {
   readonly name: PartitionName;
   readonly number: number;
-  readonly directory: string;
-  readonly tail: Tail = new Tail();
   config: PartitionConfig;
   deleted = false;
+  /** Another partition of its name has its directory by now, and looks after what it finds there. */
+  isSucceeded = false;
   /** Whether its directory holds files that are not of its segments. */
   leftovers: "none" | "possible" | "certain" = "possible";
   /** A checkpoint is writing to it: its files are to be left alone. */
   isBusy = false;
-  readonly #fs: FileSystem;
-  readonly #cache: FileCache;
+  readonly #place: PartitionPlace;
+  #tail = emptyTail;
   #logStartOffset: number;
   #recoveryPoint: number;
   #highWatermark: number;
@@ -38,26 +48,36 @@ export class PartitionLog {
   #batchEnd: number;
   #endOffsetMin: number;
   #segments: readonly Segment[];
-  #leaderEpochs: (readonly [number, number])[];
+  /** Never changed in place: partitions that have the same ones share them. */
+  #leaderEpochs: PartitionState["leaderEpochs"];
   #tidying: Promise<void> | undefined;
-  readonly #watchers = new Watchers<number>();
+  /** Most partitions of a log with very many are watched by nobody. */
+  #watchers: Watchers<number> | undefined;
 
-  constructor(fs: FileSystem, cache: FileCache, topicsDirectory: string, state: PartitionState) {
-    this.#fs = fs;
-    this.#cache = cache;
+  constructor(place: PartitionPlace, state: PartitionState) {
+    this.#place = place;
     this.name = state.name;
     this.number = state.number;
     this.config = state.config;
-    this.directory = `${topicsDirectory}/${state.name.topic}-${state.name.partition}`;
     this.#logStartOffset = state.logStartOffset;
     this.#recoveryPoint = this.#batchEnd = state.recoveryPoint;
     this.#endOffsetMin = state.endOffsetMin ?? 0;
     this.#highWatermark = state.recoveryPoint;
-    this.#segments = state.segments.map((segment) => new Segment(cache, this.directory, segment));
+    this.#segments = state.segments.map((segment) => new Segment(place.cache, this, segment));
     // Records beyond the recovery point may never have got to the disk, and then their epoch has none: replay tells.
-    this.#leaderEpochs = state.leaderEpochs.filter(([, startOffset]) => startOffset < state.recoveryPoint);
+    const isKnown = ([, startOffset]: readonly [number, number]): boolean =>
+      startOffset < state.recoveryPoint;
+    const { leaderEpochs } = state;
+    this.#leaderEpochs = leaderEpochs.every(isKnown) ? leaderEpochs : leaderEpochs.filter(isKnown);
   }
 
+  /** Put together when it is asked for: of ten thousand partitions few are. */
+  get directory(): string {
+    return `${this.#place.topicsDirectory}/${this.name.topic}-${this.name.partition}`;
+  }
+  get tail(): Tail {
+    return this.#tail;
+  }
   get logStartOffset(): number {
     return this.#logStartOffset;
   }
@@ -129,10 +149,12 @@ export class PartitionLog {
   push(batch: TailBatch, epoch: number): void {
     assert(
       batch.baseOffset >= this.#batchEnd,
-      `${this.directory}: a batch begins at or after the last one's end`,
+      () => `${this.directory}: a batch begins at or after the last one's end`,
     );
-    if ((this.#leaderEpochs.at(-1)?.[0] ?? -1) < epoch) this.#leaderEpochs.push([epoch, batch.baseOffset]);
-    this.tail.push(batch);
+    if ((this.#leaderEpochs.at(-1)?.[0] ?? -1) < epoch)
+      this.#leaderEpochs = [...this.#leaderEpochs, [epoch, batch.baseOffset]];
+    if (this.#tail === emptyTail) this.#tail = new Tail();
+    this.#tail.push(batch);
     this.#batchEnd = batch.nextOffset;
   }
 
@@ -148,7 +170,7 @@ export class PartitionLog {
       this.#highWatermark = batch.nextOffset;
     }
     if (this.#highWatermark === before) return;
-    this.#watchers.notify((offset) => offset < this.#highWatermark);
+    this.#watchers?.notify((offset) => offset < this.#highWatermark);
   }
 
   async read(from: number, bytesMax: number): Promise<ReadResult> {
@@ -235,7 +257,7 @@ export class PartitionLog {
   /** Raises the log start offset. Answers the bytes that left the tail. */
   startAt(offset: number): number {
     if (offset <= this.#logStartOffset) return 0;
-    assert(offset <= this.logEndOffset, `${this.directory}: records beyond the end cannot be deleted`);
+    assert(offset <= this.logEndOffset, () => `${this.directory}: records beyond the end cannot be deleted`);
     this.#logStartOffset = offset;
     const tailBytes = this.tail.dropBefore(offset);
     this.#keepSegments(this.#segments);
@@ -268,7 +290,9 @@ export class PartitionLog {
 
   /** Settles when the high watermark is above `offset`, or the partition is deleted. */
   async watch(offset: number, signal?: AbortSignal): Promise<void> {
-    if (this.#highWatermark <= offset && !this.deleted) await this.#watchers.wait(offset, signal);
+    if (this.#highWatermark > offset || this.deleted) return;
+    this.#watchers ??= new Watchers();
+    await this.#watchers.wait(offset, signal);
   }
 
   /** The checkpoint put all before `recoveryPoint` into these segments. Answers the bytes that left the tail. */
@@ -287,7 +311,7 @@ export class PartitionLog {
   follow(state: PartitionState): number {
     const segments = state.segments.map((next) => {
       const known = this.#segments.find((segment) => segment.state.baseOffset === next.baseOffset);
-      if (known === undefined) return new Segment(this.#cache, this.directory, next);
+      if (known === undefined) return new Segment(this.#place.cache, this, next);
       if (known.state.logBytes !== next.logBytes) known.adopt(next);
       return known;
     });
@@ -319,29 +343,30 @@ export class PartitionLog {
   }
 
   async #tidy(): Promise<void> {
+    const { directory } = this;
     const known = new Set(this.deleted ? [] : this.#segments.flatMap((segment) => segment.paths));
-    const names = (await this.#fs.list(this.directory)) ?? [];
+    const names = (await this.#place.fs.list(directory)) ?? [];
     const segmentFiles = names.filter((name) => /^\d{20}\.(log|index|timeindex)$/.test(name));
-    const paths = segmentFiles.map((name) => `${this.directory}/${name}`).filter((path) => !known.has(path));
+    const paths = segmentFiles.map((name) => `${directory}/${name}`).filter((path) => !known.has(path));
     let isClean = true;
     const leave = (path: string, error: unknown): void => {
       // Not every system removes a file that is open for somebody else. It waits for a later turn, unless it lies
       // where the next segment has to be.
-      const baseOffset = Number(path.slice(this.directory.length + 1).slice(0, 20));
+      const baseOffset = Number(path.slice(directory.length + 1).slice(0, 20));
       const isInTheWay = !this.deleted && baseOffset >= this.#recoveryPoint;
-      if (isInTheWay || !this.#cache.isPinned(path)) throw error;
+      if (isInTheWay || !this.#place.cache.isPinned(path)) throw error;
       isClean = false;
     };
     for (const path of paths) {
-      await this.#cache.forget(path);
-      await this.#fs.remove(path).catch((error: unknown) => leave(path, error));
+      await this.#place.cache.forget(path);
+      await this.#place.fs.remove(path).catch((error: unknown) => leave(path, error));
     }
     if (this.deleted) {
-      const removed = this.#fs.removeDirectory(this.directory);
-      await removed.catch((error: unknown) => leave(this.directory, error));
+      const removed = this.#place.fs.removeDirectory(directory);
+      await removed.catch((error: unknown) => leave(directory, error));
     } else {
       await this.#segments.at(-1)?.cutExcess();
-      if (paths.length > 0) await this.#fs.syncDirectory(this.directory);
+      if (paths.length > 0) await this.#place.fs.syncDirectory(directory);
     }
     this.leftovers = isClean ? "none" : "certain";
   }
@@ -349,7 +374,7 @@ export class PartitionLog {
   /** Nothing more will come: wakes all who wait. */
   end(): void {
     this.deleted = true;
-    this.#watchers.notify(() => true);
+    this.#watchers?.notify(() => true);
   }
 
   gone(): LogError {

@@ -133,7 +133,7 @@ async function writeSegments(t: TestContext, count: number, indexes: IndexCache)
   const segments: Segment[] = [];
   for (const number of upTo(count)) {
     mkdirSync(`${directory}/${number}`);
-    const segment = new Segment(cache, `${directory}/${number}`, emptySegment(0), true);
+    const segment = new Segment(cache, { directory: `${directory}/${number}` }, emptySegment(0), true);
     segment.adopt(await segment.write(segment.state, upTo(batchesEach).map(makeBatch)));
     segments.push(segment);
   }
@@ -194,7 +194,7 @@ test("a segment that grew is looked up by its new index", async (t) => {
 test("segments too small for an entry keep nothing in memory", async (t) => {
   const cache = new FileCache(nodeFileSystem, systemClock, 8);
   cleanUp(t, () => cache.close());
-  const segment = new Segment(cache, temporaryDirectory(t), emptySegment(0), true);
+  const segment = new Segment(cache, { directory: temporaryDirectory(t) }, emptySegment(0), true);
   segment.adopt(await segment.write(segment.state, [makeBatch(0)]));
   assert.equal(await offsetOfFirst(segment, 0), 0);
   assert.equal(cache.indexes.count, 0);

@@ -63,7 +63,7 @@ async function writeSegment(
     offset += records;
     position += batch.length;
   }
-  const segment = new Segment(cache, directory, emptySegment(baseOffset), true);
+  const segment = new Segment(cache, { directory }, emptySegment(baseOffset), true);
   segment.adopt(await segment.write(segment.state, bytes));
   return { segment, cache, batches, content: Buffer.concat(bytes) };
 }

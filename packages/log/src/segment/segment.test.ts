@@ -246,7 +246,11 @@ test("an index that leads before the file's beginning is reported, though its ch
     [`${directory}/${segmentName(0)}.index`, index],
   ]);
   const sizes = { nextOffset: 100, logBytes: 8192, offsetIndexBytes: 8, offsetIndexCrc: crc32c(index) };
-  const segment = new Segment(new FileCache(fs, systemClock, 4), directory, { ...emptySegment(0), ...sizes });
+  const segment = new Segment(
+    new FileCache(fs, systemClock, 4),
+    { directory },
+    { ...emptySegment(0), ...sizes },
+  );
   await assert.rejects(segment.read(50, 1000), withCode("CORRUPT_SEGMENT"));
 });
 

@@ -4,6 +4,7 @@
 import { LogError, systemCode } from "../errors.js";
 import { batchHeaderBytes, batchLengthAt, crc32c, RecordBatch } from "../record/index.js";
 import type { FileCache } from "./file-cache.js";
+import { ReadAids } from "./read-aids.js";
 import {
   emptyIndexState,
   findEntryAt,
@@ -14,18 +15,17 @@ import {
   IndexWriter,
   readSpan,
 } from "./segment-index.js";
-import {
-  type IndexFile,
-  offsetIndexFile,
-  type SegmentState,
-  segmentName,
-  timeIndexFile,
-} from "./segment-state.js";
+import { type IndexFile, type SegmentState, segmentName } from "./segment-state.js";
 
 /** Where a batch begins, and the offset that it then has to begin with; undefined where only the index knows. */
 interface Place {
   readonly position: number;
   readonly offset: number | undefined;
+}
+
+/** Where its files are: its partition, which tells when it is asked. */
+export interface SegmentHome {
+  readonly directory: string;
 }
 
 /** A part of the .log file, and the means to close it. */
@@ -39,29 +39,32 @@ export interface SegmentRange {
 }
 
 const scanBytes = 64 * 1024;
-const hintsMax = 64;
 
 export class Segment {
   readonly #cache: FileCache;
-  readonly #path: string;
+  readonly #home: SegmentHome;
   #state: SegmentState;
   /** Whether the files may hold bytes beyond the state. */
   #uncut: boolean;
-  readonly #offsetIndex: IndexFile = { ...offsetIndexFile };
-  readonly #timeIndex: IndexFile = { ...timeIndexFile };
-  /** Where sequential readers go on: next offset to position. */
-  readonly #hints = new Map<number, number>();
+  #knownAids: ReadAids | undefined;
 
   /** `isNew`: its files do not exist, so there is nothing to cut. */
-  constructor(cache: FileCache, directory: string, state: SegmentState, isNew = false) {
+  constructor(cache: FileCache, home: SegmentHome, state: SegmentState, isNew = false) {
     this.#uncut = !isNew;
     this.#cache = cache;
-    this.#path = `${directory}/${segmentName(state.baseOffset)}`;
+    this.#home = home;
     this.#state = state;
   }
 
   get state(): SegmentState {
     return this.#state;
+  }
+  get #aids(): ReadAids {
+    this.#knownAids ??= new ReadAids();
+    return this.#knownAids;
+  }
+  get #path(): string {
+    return `${this.#home.directory}/${segmentName(this.#state.baseOffset)}`;
   }
   get logPath(): string {
     return `${this.#path}.log`;
@@ -73,8 +76,9 @@ export class Segment {
   /** Takes over what has been written and synced. */
   adopt(state: SegmentState): void {
     this.#state = state;
-    this.#cache.indexes.drop(this.#offsetIndex);
-    this.#cache.indexes.drop(this.#timeIndex);
+    if (this.#knownAids === undefined) return;
+    this.#cache.indexes.drop(this.#knownAids.offsetIndex);
+    this.#cache.indexes.drop(this.#knownAids.timeIndex);
   }
 
   /** The next write must cut: something was written beyond the state and did not end well. */
@@ -174,7 +178,7 @@ export class Segment {
   /** The first record at or after `timestamp`, or undefined if all are older. */
   async offsetForTimestamp(timestamp: number): Promise<{ offset: number; timestamp: number } | undefined> {
     if (this.#state.index.maxTimestamp < timestamp) return undefined;
-    const times = await this.#index(this.#timeIndex);
+    const times = await this.#index(this.#aids.timeIndex);
     let offset = this.#state.baseOffset + findTime(times, timestamp) + 1;
     while (offset < this.#state.nextOffset) {
       const chunk = await this.read(offset, scanBytes);
@@ -195,7 +199,7 @@ export class Segment {
 
   /** Where the batch begins that holds the offset, or the next one. */
   async positionOf(offset: number): Promise<number> {
-    return this.#hints.get(offset) ?? (await this.#find(offset)).position;
+    return this.#aids.hint(offset) ?? (await this.#find(offset)).position;
   }
 
   /** All batch headers in order, without reading what lies between large ones. Nothing says that they are right. */
@@ -233,7 +237,7 @@ export class Segment {
     const isWithin = isLast ? lastOffset + 1 === state.nextOffset : lastOffset + 1 < state.nextOffset;
     if (isWithin && lastOffset >= baseOffset) {
       if (baseOffset === expected) return;
-      const index = await this.#index(this.#offsetIndex);
+      const index = await this.#index(this.#aids.offsetIndex);
       const isKnown = findEntryAt(index, position) === lastOffset - state.baseOffset;
       if (isKnown && baseOffset > (expected ?? -1)) return;
     }
@@ -242,13 +246,10 @@ export class Segment {
   }
 
   async #find(offset: number): Promise<Place> {
-    const hint = this.#hints.get(offset);
-    if (hint !== undefined) {
-      this.#hints.delete(offset);
-      return { position: hint, offset };
-    }
+    const hint = this.#aids.takeHint(offset);
+    if (hint !== undefined) return { position: hint, offset };
     const { baseOffset } = this.#state;
-    const position = findOffset(await this.#index(this.#offsetIndex), offset - baseOffset);
+    const position = findOffset(await this.#index(this.#aids.offsetIndex), offset - baseOffset);
     if (position < 0) throw this.#damaged(0, `its index leads to position ${position}`);
     for await (const span of this.#spans({ position, offset: position === 0 ? baseOffset : undefined })) {
       if (span.lastOffset >= offset) return { position: span.position, offset: span.baseOffset };
@@ -262,7 +263,7 @@ export class Segment {
     const { logBytes, nextOffset } = this.#state;
     const limit = position + bytesMax;
     if (logBytes <= limit) return { end: logBytes, next: nextOffset };
-    const known = findPosition(await this.#index(this.#offsetIndex), limit);
+    const known = findPosition(await this.#index(this.#aids.offsetIndex), limit);
     let end = Math.max(position, known);
     let next = -1;
     for await (const span of this.#spans(end === position ? place : { position: end, offset: undefined })) {
@@ -303,8 +304,7 @@ export class Segment {
   /** Whoever reads on will ask for this offset. */
   #remember(offset: number, position: number): void {
     if (position >= this.#state.logBytes) return;
-    if (this.#hints.size >= hintsMax) this.#hints.delete(this.#hints.keys().next().value as number);
-    this.#hints.set(offset, position);
+    this.#aids.leaveHint(offset, position);
   }
 
   #lengthAt(chunk: Buffer, at: number, position: number): number {

@@ -21,7 +21,10 @@ function decodeJson(json: string): unknown[] {
 function emptyState(): FileState {
   const cache = new FileCache(nodeFileSystem, systemClock, 1);
   const nothing = { logId: "", writers: [], journalStart: 0, metadata: [], partitions: [] };
-  return new FileState(nodeFileSystem, cache, "topics", { ...nothing, nextPartitionNumber: 1 });
+  return new FileState(
+    { fs: nodeFileSystem, cache, topicsDirectory: "topics" },
+    { ...nothing, nextPartitionNumber: 1 },
+  );
 }
 
 test("every control entry is read as it was written", () => {

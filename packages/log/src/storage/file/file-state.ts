@@ -3,11 +3,9 @@
 
 import type { CheckpointState } from "../../checkpoint/index.js";
 import { LogError } from "../../errors.js";
-import type { FileSystem } from "../../fs/index.js";
 import type { WriterEpoch } from "../../journal/index.js";
-import { PartitionLog, type TailBatch } from "../../partition/index.js";
+import { PartitionLog, type PartitionPlace, type TailBatch } from "../../partition/index.js";
 import { batchField, RecordBatch } from "../../record/index.js";
-import type { FileCache } from "../../segment/index.js";
 import type { BatchAppend, Durability, MetadataEntry, PartitionDescription } from "../contracts.js";
 import type { BatchEntry, ControlEntry } from "./entry.js";
 
@@ -15,7 +13,6 @@ export class FileState {
   readonly logId: string;
   readonly partitions: Map<string, PartitionLog> = new Map();
   readonly byNumber: Map<number, PartitionLog> = new Map();
-  readonly #byDirectory = new Map<string, PartitionLog>();
   /** Those with something in their tail. */
   readonly dirty: Set<PartitionLog> = new Set();
   readonly metadata: Map<string, MetadataEntry> = new Map();
@@ -26,20 +23,20 @@ export class FileState {
   /** Those with files that nobody needs any more; they go before the next checkpoint file is written. */
   readonly untidy: Set<PartitionLog> = new Set();
   #tidying: Promise<void> = Promise.resolve();
-  readonly #fs: FileSystem;
-  readonly #cache: FileCache;
-  readonly #topicsDirectory: string;
+  readonly #place: PartitionPlace;
 
-  constructor(fs: FileSystem, cache: FileCache, topicsDirectory: string, checkpoint: CheckpointState) {
-    this.#fs = fs;
-    this.#cache = cache;
-    this.#topicsDirectory = topicsDirectory;
+  constructor(place: PartitionPlace, checkpoint: CheckpointState) {
+    this.#place = place;
     this.logId = checkpoint.logId;
     this.writers = checkpoint.writers;
     this.nextPartitionNumber = checkpoint.nextPartitionNumber;
     for (const entry of checkpoint.metadata) this.metadata.set(entry.key, entry);
+    const known = new Map<string, unknown>();
     for (const state of checkpoint.partitions) {
-      this.#add(new PartitionLog(fs, cache, topicsDirectory, state));
+      const { segmentBytes, segmentMs } = state.config;
+      const config = shared(known, `config ${segmentBytes} ${segmentMs}`, state.config);
+      const leaderEpochs = shared(known, `epochs ${state.leaderEpochs}`, state.leaderEpochs);
+      this.#add(new PartitionLog(place, { ...state, config, leaderEpochs }));
     }
   }
 
@@ -154,14 +151,14 @@ export class FileState {
           if (partition.isBusy) continue;
           // Off the list first: what is deleted meanwhile puts it back.
           this.untidy.delete(partition);
-          // Another partition of that name has the directory by now, and looks after what it finds there.
-          if (partition.deleted && this.#byDirectory.has(partition.directory)) continue;
+          if (partition.isSucceeded) continue;
           tidied.push(partition);
           await partition.tidy();
         }
         for (const partition of tidied) if (partition.leftovers === "certain") this.untidy.add(partition);
         // Durable before the checkpoint file forgets the partition, or its directory could come back.
-        if (tidied.some(({ deleted }) => deleted)) await this.#fs.syncDirectory(this.#topicsDirectory);
+        if (tidied.some(({ deleted }) => deleted))
+          await this.#place.fs.syncDirectory(this.#place.topicsDirectory);
       } catch (error) {
         for (const partition of tidied) this.untidy.add(partition);
         throw error;
@@ -173,7 +170,7 @@ export class FileState {
 
   #create(number: number, name: PartitionLog["name"], config: PartitionLog["config"]): void {
     this.#add(
-      new PartitionLog(this.#fs, this.#cache, this.#topicsDirectory, {
+      new PartitionLog(this.#place, {
         name,
         number,
         config,
@@ -184,25 +181,34 @@ export class FileState {
       }),
     );
     this.nextPartitionNumber = number + 1;
+    for (const other of this.untidy)
+      if (other.deleted && other.name.topic === name.topic && other.name.partition === name.partition)
+        other.isSucceeded = true;
   }
 
   #add(partition: PartitionLog): void {
     this.partitions.set(partition.name.id, partition);
     this.byNumber.set(partition.number, partition);
-    this.#byDirectory.set(partition.directory, partition);
   }
 
   #delete(number: number): void {
     const partition = this.byNumber.get(number);
     if (partition === undefined) return;
     this.byNumber.delete(number);
-    this.#byDirectory.delete(partition.directory);
     this.partitions.delete(partition.name.id);
     this.dirty.delete(partition);
     this.tailBytes -= partition.tail.bytes;
     partition.end();
     this.untidy.add(partition);
   }
+}
+
+/** One object for all that say the same: the partitions of very many topics hardly ever differ. */
+function shared<T>(known: Map<string, unknown>, key: string, value: T): T {
+  const first = known.get(key);
+  if (first !== undefined) return first as T;
+  known.set(key, value);
+  return value;
 }
 
 /** A batch as the tail keeps it. */

@@ -58,7 +58,7 @@ export async function openFileStorage(options: OpenFileOptions): Promise<FileSto
     // Its name may be that of a process that was killed before it could make it durable.
     await fs.syncDirectory(directory);
     const cache = new FileCache(fs, clock, settings.openFilesMax);
-    const state = new FileState(fs, cache, `${directory}/topics`, checkpoint);
+    const state = new FileState({ fs, cache, topicsDirectory: `${directory}/topics` }, checkpoint);
     const replayed = await replay(options, journalDirectory, checkpoint, state);
     const writer: WriterEpoch = {
       epoch: replayed.epochMax + 1,

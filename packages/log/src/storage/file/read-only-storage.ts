@@ -266,7 +266,7 @@ export class ReadOnlyStorage implements LogStorage {
   async #rebuild(checkpoint: CheckpointState): Promise<void> {
     await this.#scan?.close();
     const topics = `${this.#directory}/topics`;
-    this.#state = new FileState(this.#fs, this.#cache, topics, checkpoint);
+    this.#state = new FileState({ fs: this.#fs, cache: this.#cache, topicsDirectory: topics }, checkpoint);
     this.#scan = new JournalScan(
       this.#fs,
       `${this.#directory}/journal`,

@@ -1,0 +1,20 @@
+// Strandlog as a subject: see ../peers/README.md. Besides what every subject does, what only the goals ask for.
+import { serve } from "../subject.js";
+import { append, burst, queue, sustained } from "./appending.js";
+import { fill, idle, makeTopics, open } from "./opening.js";
+import { follow, read, readBatches, readers } from "./reading.js";
+
+await serve({
+  append,
+  queue,
+  burst,
+  sustained,
+  read,
+  readBatches,
+  readers,
+  follow,
+  fill,
+  open,
+  makeTopics,
+  idle,
+});
