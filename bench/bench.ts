@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { chart } from "./chart.js";
 import { verdicts } from "./goals.js";
+import { type Kept, markdown } from "./markdown.js";
 import { goalTable, machine, table } from "./report.js";
 import { measure, type Row } from "./rounds.js";
 import { subjects } from "./subjects.js";
@@ -21,7 +22,9 @@ Runs the workloads whose name contains one of the texts, or all of them.
   --seconds N        how long each takes; default 2
   --subjects A,B     only these: ${subjects.map(({ name }) => name).join(", ")}
   --json FILE        keeps the results: an object for each workload and subject
-  --chart FILE       draws results as SVG; with --from FILE those that were kept, without a run
+  --chart FILE       draws the results, as SVG
+  --markdown FILE    writes them down as a page
+  --from FILE        no run: takes the results that were kept there
   --directory DIR    where data goes; default: a new one below the system's temporary directory
   --prepare          installs and builds the peers first: needs npm, and for some Cargo or Go
 
@@ -40,16 +43,11 @@ const { values: options, positionals } = parseArgs({
     subjects: { type: "string" },
     json: { type: "string" },
     chart: { type: "string" },
+    markdown: { type: "string" },
     from: { type: "string" },
     directory: { type: "string" },
   },
 });
-
-interface Kept {
-  readonly machine: string;
-  readonly date: string;
-  readonly rows: readonly Row[];
-}
 
 if (options.help) process.stdout.write(help);
 else {
@@ -58,6 +56,7 @@ else {
     options.from === undefined ? await run() : (JSON.parse(readFileSync(options.from, "utf8")) as Kept);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(kept, null, 1)}\n`);
   if (options.chart !== undefined) writeFileSync(options.chart, chart(kept.rows, kept.machine));
+  if (options.markdown !== undefined) writeFileSync(options.markdown, markdown(kept));
 }
 
 async function run(): Promise<Kept> {
@@ -89,7 +88,11 @@ async function run(): Promise<Kept> {
     rmSync(directory, { recursive: true, force: true });
   }
   process.stdout.write(goalTable(verdicts(rows)));
-  return { machine: machine(), date: new Date().toISOString(), rows };
+  const command = [
+    "npm run bench",
+    ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : []),
+  ].join(" ");
+  return { machine: machine(), date: new Date().toISOString(), command, rows };
 }
 
 /** Whoever lacks the tool goes without those peers: they are skipped later, with the reason. */

@@ -5,7 +5,8 @@ import { closeSync, openSync, readFileSync, readSync, writeSync } from "node:fs"
 import { join } from "node:path";
 
 const entryBytes = 24;
-const sectorBytes = 512;
+/** What a disk writes as a whole: old ones a sector, newer ones a block. */
+export const atomicBytes = { sector: 512, block: 4096 } as const;
 
 /** The files of a recording, in its directory. */
 export const recordingFiles = { image: "image", base: "base", index: "index", data: "data" } as const;
@@ -44,46 +45,52 @@ export class BlockLog {
 
   /**
    * Makes an image of the disk after the first `cut` entries. With random numbers, what came after the last flush is
-   * kept, lost or torn by lot. Quick where cuts only grow.
+   * kept, lost or torn by lot, into pieces of `pieceBytes`. Quick where cuts only grow.
    */
-  makeImage(path: string, cut: number, random: (() => number) | undefined): void {
+  makeImage(path: string, cut: number, random: (() => number) | undefined, pieceBytes: number): void {
     const flush = this.entries.slice(0, cut).findLastIndex(({ isFlush }) => isFlush) + 1;
     if (flush < this.#flushedEnd) {
       copySparse(join(this.#recording, recordingFiles.base), this.#flushed);
       this.#flushedEnd = 0;
     }
-    this.#apply(this.#flushed, this.#flushedEnd, flush, undefined);
+    this.#apply(this.#flushed, this.#flushedEnd, flush, undefined, pieceBytes);
     this.#flushedEnd = flush;
     copySparse(this.#flushed, path);
-    this.#apply(path, flush, cut, random);
+    this.#apply(path, flush, cut, random, pieceBytes);
   }
 
   close(): void {
     closeSync(this.#data);
   }
 
-  #apply(path: string, from: number, to: number, random: (() => number) | undefined): void {
+  #apply(
+    path: string,
+    from: number,
+    to: number,
+    random: (() => number) | undefined,
+    pieceBytes: number,
+  ): void {
     const image = openSync(path, "r+");
     for (const { offset, start, length } of this.entries.slice(from, to)) {
       const bytes = Buffer.allocUnsafe(length);
       readSync(this.#data, bytes, 0, length, start);
-      for (const { at, end } of random === undefined ? [{ at: 0, end: length }] : keptOf(length, random))
-        writeSync(image, bytes, at, end - at, offset + at);
+      const kept = random === undefined ? [{ at: 0, end: length }] : keptOf(length, pieceBytes, random);
+      for (const { at, end } of kept) writeSync(image, bytes, at, end - at, offset + at);
     }
     closeSync(image);
   }
 }
 
-/** What is kept of a write: all, nothing, or some of its sectors. */
-function keptOf(length: number, random: () => number): { at: number; end: number }[] {
+/** What is kept of a write: all, nothing, or some of its pieces. */
+function keptOf(length: number, pieceBytes: number, random: () => number): { at: number; end: number }[] {
   const lot = random() * 3;
   if (lot < 1) return [{ at: 0, end: length }];
   if (lot < 2) return [];
-  const sectors = Array.from({ length: Math.ceil(length / sectorBytes) }, (_, index) => ({
-    at: index * sectorBytes,
-    end: Math.min(length, (index + 1) * sectorBytes),
+  const pieces = Array.from({ length: Math.ceil(length / pieceBytes) }, (_, index) => ({
+    at: index * pieceBytes,
+    end: Math.min(length, (index + 1) * pieceBytes),
   }));
-  return sectors.filter(() => random() < 0.5);
+  return pieces.filter(() => random() < 0.5);
 }
 
 function readEntries(path: string): Entry[] {

@@ -35,15 +35,20 @@ export const powerCutRow: Row = {
     const remarks: string[] = [];
     const missing = systems.filter((system) => !isInstalled(`mkfs.${system}`));
     let points = 0;
+    let unmountable = 0;
     for (const system of systems.filter((one) => !missing.includes(one))) {
       const recorded = await recordOn(system, join(root, system));
       const { recording, entries } = recorded;
       violations.push(...recorded.problems.map((problem) => `${system}, before any cut: ${problem}`));
       remarks.push(`${system}: ${entries} writes and flushes`);
-      points += await cutAll(context, recording, entries, violations);
+      const cut = await cutAll(context, recording, entries, violations);
+      points += cut.points;
+      unmountable += cut.unmountable;
     }
     // A recording is the only way to see a violation again.
     if (violations.length === 0) await rm(root, { recursive: true });
+    if (unmountable > 0)
+      remarks.push(`${unmountable} times the file system itself was torn: cut again by whole blocks`);
     const result: RowResult = { points, violations, remark: remarks.join(", ") };
     return missing.length === 0 ? result : { ...result, skipped: `no mkfs for ${missing.join(", ")}` };
   },
@@ -57,25 +62,27 @@ async function recordOn(system: FileSystemName, directory: string): Promise<Requ
   return recorded as Required<PowerCutOutcome>;
 }
 
-/** Answers how many cuts were made. */
 async function cutAll(
   { mode, seed, workers, progress }: RowContext,
   recording: Recording,
   entries: number,
   violations: string[],
-): Promise<number> {
+): Promise<{ points: number; unmountable: number }> {
   const cuts = cutsOf(cutsPerSystem[mode], entries, makeRandom(seed));
   let points = 0;
+  let unmountable = 0;
   function* jobs(): Generator<PowerCutJob> {
     for (let from = 0; from < cuts.length && violations.length < violationsMax; from += cutsPerJob[mode])
       yield { type: "cut", recording, cuts: cuts.slice(from, from + cutsPerJob[mode]) };
   }
-  await runApart(jobs(), workers, ({ problems }, job) => {
+  await runApart(jobs(), workers, (outcome, job) => {
+    const { problems } = outcome;
     if (job.type === "cut") points += job.cuts.length;
+    unmountable += outcome.unmountable;
     violations.push(...problems);
     progress(`${recording.system}: ${points} of ${cuts.length}, ${violations.length} violations`);
   });
-  return points;
+  return { points, unmountable };
 }
 
 /** Spread over all of the log, in order; every second one loses some of what came since the last flush. */

@@ -7,7 +7,7 @@ import { serveJobs } from "../jobs.js";
 import { lastLook } from "../ledger/last-look.js";
 import { Ledger } from "../ledger/ledger.js";
 import { storyOptions } from "../ledger/story.js";
-import { BlockLog } from "./block-log.js";
+import { atomicBytes, BlockLog } from "./block-log.js";
 import { type FileSystemName, mountImage } from "./file-systems.js";
 import { dataDirectory, type Recording, record } from "./recording.js";
 
@@ -29,6 +29,8 @@ export interface PowerCutOutcome {
   /** How many writes and flushes the disk has seen in all. */
   readonly entries: number;
   readonly problems: readonly string[];
+  /** Cuts that tore what the file system itself cannot do without, and were tried again by whole blocks. */
+  readonly unmountable: number;
 }
 
 serveJobs(async (job: PowerCutJob): Promise<PowerCutOutcome> => {
@@ -39,29 +41,51 @@ serveJobs(async (job: PowerCutJob): Promise<PowerCutOutcome> => {
   const blocks = new BlockLog(recording.directory, own);
   try {
     if (job.type === "record")
-      return { recording, entries: blocks.entries.length, problems: recording.problems };
+      return { recording, entries: blocks.entries.length, problems: recording.problems, unmountable: 0 };
     const problems: string[] = [];
-    for (const cut of job.cuts) problems.push(...(await look(recording, blocks, own, cut)));
-    return { entries: blocks.entries.length, problems };
+    let unmountable = 0;
+    for (const cut of job.cuts) {
+      const seen = await look(recording, blocks, own, cut);
+      problems.push(...seen.problems);
+      unmountable += seen.unmountable;
+    }
+    return { entries: blocks.entries.length, problems, unmountable };
   } finally {
     blocks.close();
     rmSync(own, { recursive: true });
   }
 });
 
-async function look(recording: Recording, blocks: BlockLog, own: string, cut: Cut): Promise<string[]> {
+async function look(
+  recording: Recording,
+  blocks: BlockLog,
+  own: string,
+  cut: Cut,
+): Promise<{ problems: string[]; unmountable: number }> {
   const { position, seed } = cut;
   const image = join(own, "cut");
   const mounted = join(own, "mounted");
-  blocks.makeImage(image, position, seed === undefined ? undefined : makeRandom(seed));
+  const mountTorn = (pieceBytes: number): (() => void) => {
+    blocks.makeImage(image, position, seed === undefined ? undefined : makeRandom(seed), pieceBytes);
+    return mountImage(recording.system, image, mounted);
+  };
   const ledger = new Ledger();
   for (const told of recording.lines) if (told.position <= position) ledger.take(told.line);
-  const unmount = mountImage(recording.system, image, mounted);
+  let unmountable = 0;
+  let unmount: () => void;
+  try {
+    unmount = mountTorn(atomicBytes.sector);
+  } catch (error) {
+    // A superblock whose sectors do not fit together: no promise of ours, nor does a disk tear blocks today.
+    if (seed === undefined) throw error;
+    unmountable++;
+    unmount = mountTorn(atomicBytes.block);
+  }
   try {
     await lastLook(join(mounted, dataDirectory), storyOptions, ledger, "disk");
   } finally {
     unmount();
   }
   const about = `${recording.directory} ${position} ${seed ?? "all"}`;
-  return ledger.problems.map((problem) => `${about}: ${problem}`);
+  return { problems: ledger.problems.map((problem) => `${about}: ${problem}`), unmountable };
 }

@@ -1,11 +1,11 @@
 // A consumer's place in one partition: what was read ahead, what was given out, what has been dealt with.
-import type { LogRecord } from "../record/index.js";
+import type { LogRecord, RecordCursor } from "../record/index.js";
 import { BatchReader, type ReadSource } from "./reading.js";
 
 export class Cursor {
   readonly source: ReadSource;
   #reader: BatchReader | undefined;
-  #records: Iterator<LogRecord, void, void> | undefined;
+  #records: RecordCursor | undefined;
   #ahead: LogRecord | undefined;
   #last: LogRecord | undefined;
   #position: number;
@@ -87,8 +87,8 @@ export class Cursor {
   }
 
   #nextOfBatch(): LogRecord | undefined {
-    const result = this.#records?.next();
-    if (result?.value !== undefined) return result.value;
+    const record = this.#records?.take();
+    if (record !== undefined) return record;
     this.#records = undefined;
     const batch = this.#reader?.takeReady();
     if (batch === undefined) return undefined;

@@ -1,7 +1,7 @@
 // Pull-based reading: batches first, records on top of them. While the caller works on one chunk the next is on its
 // way. A reader holds two chunks at most, and no file.
 import { LogError } from "../errors.js";
-import { batchLengthAt, type LogRecord, RecordBatch } from "../record/index.js";
+import { batchLengthAt, type LogRecord, RecordBatch, type RecordCursor } from "../record/index.js";
 import type { LogStorage } from "../storage/contracts.js";
 
 /** An offset, either end of what there is, or the first record at or after a time. */
@@ -170,7 +170,7 @@ export class BatchReader {
 /** Records of one partition. Those at hand are given without waiting for anything. */
 export class RecordReader implements AsyncIterableIterator<LogRecord> {
   readonly #batches: BatchReader;
-  #records: Iterator<LogRecord, void, void> | undefined;
+  #records: RecordCursor | undefined;
   #isDone = false;
 
   constructor(source: ReadSource, options: ReadOptions) {
@@ -195,7 +195,7 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
 
   #takeReady(): LogRecord | undefined {
     while (this.#records !== undefined) {
-      const { value } = this.#records.next();
+      const value = this.#records.take();
       if (value !== undefined && value.offset < this.#batches.until) return value;
       const batch = value === undefined ? this.#batches.takeReady() : undefined;
       this.#records = batch?.records(this.#batches.start);

@@ -4,4 +4,5 @@ export { batchField, batchHeaderBytes, readInt64, writeInt64 } from "./batch-for
 export { type Compression, requireCompression } from "./compression.js";
 export { crc32c } from "./crc32c.js";
 export { murmur2, partitionForKey } from "./murmur2.js";
-export { batchLengthAt, type Header, LogRecord, placeBatch, RecordBatch } from "./record-batch.js";
+export { batchLengthAt, placeBatch, RecordBatch } from "./record-batch.js";
+export { type Header, LogRecord, type RecordCursor } from "./record-cursor.js";

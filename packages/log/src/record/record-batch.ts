@@ -12,44 +12,10 @@ import {
 } from "./batch-format.js";
 import { type Compression, compressionFromId, decompress } from "./compression.js";
 import { crc32c } from "./crc32c.js";
-import { VarintReader } from "./varint.js";
+import { corrupt, RecordCursor } from "./record-cursor.js";
 
 /** Decompressed records of one batch may not exceed this: a bound against bombs. */
 const decompressedBytesMax: number = 256 * 1024 * 1024;
-
-export type Header = readonly [name: string, value: Buffer | null];
-
-/** One record. Key, value and headers are views of the batch's memory: copy them to keep them apart from it. */
-export class LogRecord {
-  readonly partition: number;
-  readonly offset: number;
-  /** Milliseconds since 1970. */
-  readonly timestamp: number;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly #headerSource: Buffer | undefined;
-
-  constructor(
-    partition: number,
-    offset: number,
-    timestamp: number,
-    key: Buffer | null,
-    value: Buffer | null,
-    headerSource: Buffer | undefined,
-  ) {
-    this.partition = partition;
-    this.offset = offset;
-    this.timestamp = timestamp;
-    this.key = key;
-    this.value = value;
-    this.#headerSource = headerSource;
-  }
-
-  /** Decoded when asked for. */
-  get headers(): readonly Header[] {
-    return this.#headerSource === undefined ? [] : decodeHeaders(this.#headerSource);
-  }
-}
 
 export class RecordBatch {
   /** The partition's number within its topic. */
@@ -128,42 +94,8 @@ export class RecordBatch {
   }
 
   /** The records whose offset is `from` or more, decoded as the iteration reaches them. */
-  *records(from = 0): Generator<LogRecord, void, void> {
-    const source = this.#recordBytes();
-    const reader = new VarintReader(source, 0, source.length);
-    const { baseOffset, baseTimestamp, partition } = this;
-    // Small integers, so that checking the order costs next to nothing.
-    const lastDelta = this.bytes.readInt32BE(batchField.lastOffsetDelta);
-    let nextDelta = 0;
-    const appendTime = this.timestampType === "append" ? this.maxTimestamp : undefined;
-    for (let left = this.recordCount; left > 0; left--) {
-      const length = reader.next();
-      const end = reader.position + length;
-      if (length < 0 || end > source.length) throw corrupt("a record is longer than its batch");
-      reader.position++;
-      const timestamp = appendTime ?? baseTimestamp + reader.nextLong();
-      if (appendTime !== undefined) reader.nextLong();
-      if (timestamp > Number.MAX_SAFE_INTEGER || timestamp < Number.MIN_SAFE_INTEGER) {
-        throw new LogError("NUMBER_TOO_LARGE", "a timestamp is beyond 2^53");
-      }
-      const delta = reader.next();
-      const offset = baseOffset + delta;
-      if (delta < nextDelta || delta > lastDelta) throw corrupt(`offset ${offset} is out of order`);
-      nextDelta = delta + 1;
-      if (offset < from) {
-        reader.position = end;
-        continue;
-      }
-      const key = readBytes(source, reader, end);
-      const value = readBytes(source, reader, end);
-      if (reader.position >= end) throw corrupt("a record is shorter than its fields");
-      const headers = source[reader.position] === 0 ? undefined : source.subarray(reader.position, end);
-      if (headers === undefined && reader.position + 1 !== end)
-        throw corrupt("a record is longer than its fields");
-      reader.position = end;
-      yield new LogRecord(partition, offset, timestamp, key, value, headers);
-    }
-    if (reader.position !== source.length) throw corrupt("bytes are left over after its last record");
+  records(from = 0): RecordCursor {
+    return new RecordCursor(this, this.#recordBytes(), from);
   }
 
   #recordBytes(): Buffer {
@@ -188,31 +120,4 @@ export function batchLengthAt(buffer: Buffer, position: number): number {
 export function placeBatch(bytes: Buffer, baseOffset: number, partitionLeaderEpoch: number): void {
   writeInt64(bytes, batchField.baseOffset, baseOffset);
   bytes.writeInt32BE(partitionLeaderEpoch, batchField.partitionLeaderEpoch);
-}
-
-function readBytes(source: Buffer, reader: VarintReader, end: number): Buffer | null {
-  const length = reader.next();
-  if (length < 0) return null;
-  const start = reader.position;
-  if (start + length > end) throw corrupt("a key or value is longer than its record");
-  reader.position = start + length;
-  return source.subarray(start, start + length);
-}
-
-function decodeHeaders(source: Buffer): Header[] {
-  const reader = new VarintReader(source, 0, source.length);
-  const count = reader.next();
-  if (count < 0 || count > source.length) throw corrupt(`a record claims ${count} headers`);
-  const headers: Header[] = [];
-  for (let n = 0; n < count; n++) {
-    const name = readBytes(source, reader, source.length);
-    if (name === null) throw corrupt("a header has no name");
-    headers.push([name.toString("utf8"), readBytes(source, reader, source.length)]);
-  }
-  if (reader.position !== source.length) throw corrupt("a record is longer than its fields");
-  return headers;
-}
-
-function corrupt(message: string): LogError {
-  return new LogError("CORRUPT_BATCH", `not a valid record batch: ${message}`);
 }
