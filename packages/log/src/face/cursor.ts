@@ -61,7 +61,7 @@ export class Cursor {
         return undefined;
       }
       if (batch.isControl) continue;
-      this.#records = batch.records(this.#reader.start);
+      this.#records = batch.cursor(this.#reader.start);
       const record = this.takeReady();
       if (record !== undefined) return record;
     }
@@ -92,7 +92,7 @@ export class Cursor {
     this.#records = undefined;
     const batch = this.#reader?.takeReady();
     if (batch === undefined) return undefined;
-    this.#records = batch.isControl ? undefined : batch.records(this.#reader?.start ?? 0);
+    this.#records = batch.isControl ? undefined : batch.cursor(this.#reader?.start ?? 0);
     return this.#nextOfBatch();
   }
 }

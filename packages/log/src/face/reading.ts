@@ -198,7 +198,7 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
       const value = this.#records.take();
       if (value !== undefined && value.offset < this.#batches.until) return value;
       const batch = value === undefined ? this.#batches.takeReady() : undefined;
-      this.#records = batch?.records(this.#batches.start);
+      this.#records = batch?.cursor(this.#batches.start);
     }
     return undefined;
   }
@@ -207,7 +207,7 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
     while (!this.#isDone) {
       const batch = await this.#batches.next();
       if (batch === undefined || this.#isDone) break;
-      this.#records = batch.isControl ? undefined : batch.records(this.#batches.start);
+      this.#records = batch.isControl ? undefined : batch.cursor(this.#batches.start);
       const value = this.#takeReady();
       if (value !== undefined) return { done: false, value };
     }

@@ -12,7 +12,7 @@ import {
 } from "./batch-format.js";
 import { type Compression, compressionFromId, decompress } from "./compression.js";
 import { crc32c } from "./crc32c.js";
-import { corrupt, RecordCursor } from "./record-cursor.js";
+import { corrupt, type LogRecord, RecordCursor } from "./record-cursor.js";
 
 /** Decompressed records of one batch may not exceed this: a bound against bombs. */
 const decompressedBytesMax: number = 256 * 1024 * 1024;
@@ -94,7 +94,12 @@ export class RecordBatch {
   }
 
   /** The records whose offset is `from` or more, decoded as the iteration reaches them. */
-  records(from = 0): RecordCursor {
+  records(from = 0): IterableIterator<LogRecord, undefined, undefined> {
+    return this.cursor(from);
+  }
+
+  /** @internal The same, for who wants no object for each step. */
+  cursor(from: number): RecordCursor {
     return new RecordCursor(this, this.#recordBytes(), from);
   }
 
