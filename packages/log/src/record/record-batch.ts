@@ -94,7 +94,7 @@ export class RecordBatch {
   }
 
   /** The records whose offset is `from` or more, decoded as the iteration reaches them. */
-  records(from = 0): IterableIterator<LogRecord, undefined, undefined> {
+  records(from = 0): IterableIterator<LogRecord, undefined, void> {
     return this.cursor(from);
   }
 

@@ -48,7 +48,7 @@ export interface RecordsHeader {
   readonly recordCount: number;
 }
 
-export class RecordCursor implements IterableIterator<LogRecord, undefined, undefined> {
+export class RecordCursor implements IterableIterator<LogRecord, undefined, void> {
   readonly #source: Buffer;
   readonly #reader: VarintReader;
   readonly #partition: number;
