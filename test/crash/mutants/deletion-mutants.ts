@@ -89,7 +89,7 @@ export const deletionMutants: readonly Mutant[] = [
     name: "clearing away a deleted partition takes the new one of its name along",
     promise: "I1",
     file: fileState,
-    find: "if (partition.isSucceeded)",
+    find: "if (this.#succeeded.has(partition))",
     replace: "if (false)",
     scenario: "a topic may be made again though files of the old one are left",
   },

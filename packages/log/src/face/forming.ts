@@ -40,9 +40,9 @@ interface FormingBatch {
   readonly builder: BatchBuilder;
   readonly baseOffset: number;
   /** Those who wait for each level, if any. */
-  os?: Acknowledgement;
-  disk?: Acknowledgement;
-  readonly transaction?: TogetherOrNot;
+  os: Acknowledgement | undefined;
+  disk: Acknowledgement | undefined;
+  readonly transaction: TogetherOrNot | undefined;
 }
 
 export class FormingPartition {
@@ -99,7 +99,13 @@ export class FormingPartition {
     }
     if (forming === undefined) {
       const builder = new BatchBuilder(Math.min(this.#sizeHint, this.config.batchBytesMax));
-      forming = { builder, baseOffset: this.#nextOffset };
+      forming = {
+        builder,
+        baseOffset: this.#nextOffset,
+        os: undefined,
+        disk: undefined,
+        transaction: undefined,
+      };
       this.#forming = forming;
     }
     const before = forming.builder.size;
@@ -132,7 +138,7 @@ export class FormingPartition {
   place(builder: BatchBuilder, transaction: TogetherOrNot): number {
     this.#cut();
     const baseOffset = this.#nextOffset;
-    this.#full.push({ builder, baseOffset, transaction });
+    this.#full.push({ builder, baseOffset, os: undefined, disk: undefined, transaction });
     this.#nextOffset += builder.recordCount;
     this.#lastOffset = this.#nextOffset - 1;
     return baseOffset;

@@ -29,11 +29,52 @@ function asReceipt(promise: Promise<AppendResult>, partition: number, offset: nu
   return receipt;
 }
 
-/**
- * What the receipts of one batch that wait for the same level have in common: one promise, from which each receipt
- * follows. Reactions run in the order in which they were added, so a counter tells whose turn it is.
- */
+/** The receipts of one batch that wait for the same level. Most of very many small batches have only one. */
 export class Acknowledgement {
+  readonly #partition: number;
+  readonly #durability: Durability;
+  #offset = -1;
+  #bytes = 0;
+  #resolveFirst!: (result: AppendResult) => void;
+  #rejectFirst!: (error: unknown) => void;
+  #others: OtherReceipts | undefined;
+
+  constructor(partition: number, durability: Durability) {
+    this.#partition = partition;
+    this.#durability = durability;
+  }
+
+  receipt(offset: number, bytes: number): Receipt {
+    if (this.#offset >= 0) {
+      this.#others ??= new OtherReceipts(this.#partition, this.#durability);
+      return this.#others.receipt(offset, bytes);
+    }
+    this.#offset = offset;
+    this.#bytes = bytes;
+    const promise = new Promise<AppendResult>((resolve, reject) => {
+      this.#resolveFirst = resolve;
+      this.#rejectFirst = reject;
+    });
+    return asReceipt(promise, this.#partition, offset);
+  }
+
+  resolve(): void {
+    const partition = this.#partition;
+    this.#resolveFirst({ partition, offset: this.#offset, durability: this.#durability, bytes: this.#bytes });
+    this.#others?.resolve();
+  }
+
+  reject(error: unknown): void {
+    this.#rejectFirst(error);
+    this.#others?.reject(error);
+  }
+}
+
+/**
+ * All but the first: they have one promise in common, from which each receipt follows. Reactions run in the order in
+ * which they were added, so a counter tells whose turn it is.
+ */
+class OtherReceipts {
   readonly #partition: number;
   /** Offset and bytes of each record in turn. */
   readonly #records: number[] = [];

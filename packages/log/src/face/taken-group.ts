@@ -35,6 +35,7 @@ export interface TakenBatch {
 /** What the storage gets in one append. */
 export class TakenGroup {
   #taken: TakenBatch[] = [];
+  #transactions = new Set<TogetherOrNot>();
   isFull = false;
   #bytesLeft: number;
 
@@ -53,15 +54,12 @@ export class TakenGroup {
 
   add(batch: TakenBatch): void {
     this.#taken.push(batch);
+    if (batch.transaction !== undefined) this.#transactions.add(batch.transaction);
     this.#bytesLeft -= batch.formingBytes;
   }
 
   addMetadata(bytes: number): void {
     this.#bytesLeft -= bytes;
-  }
-
-  get transactions(): ReadonlySet<TogetherOrNot> {
-    return new Set(this.batches.flatMap(({ transaction }) => transaction ?? []));
   }
 
   /** Takes out what belongs to a partition, and with it whatever belongs to the same transactions. */
@@ -73,6 +71,7 @@ export class TakenGroup {
       append.partitionId === partitionId || (transaction !== undefined && gone.has(transaction));
     const out = this.#taken.filter(goes);
     this.#taken = this.#taken.filter((batch) => !goes(batch));
+    for (const transaction of gone) this.#transactions.delete(transaction);
     return out;
   }
 
@@ -81,7 +80,7 @@ export class TakenGroup {
     return {
       batches: this.#taken.map(({ append }) => append),
       durability: this.#taken.some(({ needs }) => needs === "disk") ? "disk" : "os",
-      metadata: [...this.transactions].flatMap(({ metadata }) => metadata),
+      metadata: [...this.#transactions].flatMap(({ metadata }) => metadata),
     };
   }
 
@@ -97,7 +96,7 @@ export class TakenGroup {
       batch.disk?.resolve();
       if (batch.append.visibleAt === "disk") batch.partition.acknowledged(batch);
     }
-    for (const transaction of this.transactions) transaction.resolve();
+    for (const transaction of this.#transactions) transaction.resolve();
   }
 
   refuse(error: unknown): void {

@@ -4,7 +4,6 @@
 import { assert } from "../assert.js";
 import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
-import { batchLengthAt, RecordBatch } from "../record/index.js";
 import { type FileCache, Segment } from "../segment/index.js";
 import type {
   FileRange,
@@ -16,7 +15,7 @@ import type {
 import { Watchers } from "../watchers.js";
 import type { PartitionState } from "./partition-state.js";
 import { Tail, type TailBatch } from "./tail.js";
-import { firstAt } from "./time-search.js";
+import { firstAt, scanForTimestamp } from "./time-search.js";
 
 /** What the partitions of a log have in common. */
 export interface PartitionPlace {
@@ -33,8 +32,8 @@ export class PartitionLog {
   readonly number: number;
   config: PartitionConfig;
   deleted = false;
-  /** Another partition of its name has its directory by now, and looks after what it finds there. */
-  isSucceeded = false;
+  /** While a group is checked: where it will end with what the group has for it so far; −1 otherwise. */
+  claimedEnd = -1;
   /** Whether its directory holds files that are not of its segments. */
   leftovers: "none" | "possible" | "certain" = "possible";
   /** A checkpoint is writing to it: its files are to be left alone. */
@@ -160,16 +159,9 @@ export class PartitionLog {
 
   /** Shows readers the batches that have reached the level at which they are visible, up to the first that has not. */
   advance(): void {
-    const before = this.#highWatermark;
-    for (const batch of this.tail.from(before)) {
-      const isVisible =
-        batch.visibleAt === "memory" ||
-        batch.reached === "disk" ||
-        (batch.visibleAt === "os" && batch.reached === "os");
-      if (!isVisible) break;
-      this.#highWatermark = batch.nextOffset;
-    }
-    if (this.#highWatermark === before) return;
+    const end = this.#tail.endOf(this.#highWatermark, isVisible);
+    if (end === this.#highWatermark) return;
+    this.#highWatermark = end;
     this.#watchers?.notify((offset) => offset < this.#highWatermark);
   }
 
@@ -223,33 +215,13 @@ export class PartitionLog {
         return undefined;
       });
       if (found !== undefined && found.offset >= this.#logStartOffset) return found;
-      if (found !== undefined) return this.#scanForTimestamp(timestamp);
+      if (found !== undefined) return scanForTimestamp(this, timestamp);
     }
     for (const batch of this.tail.from(this.#logStartOffset)) {
       if (batch.baseOffset >= this.#highWatermark) break;
       if (batch.maxTimestamp < timestamp) continue;
       const found = firstAt(batch.bytes, timestamp, this.#logStartOffset);
       if (found !== undefined) return found;
-    }
-    return undefined;
-  }
-
-  /** The index led to a record that has been deleted: look through what is left, from its start. */
-  async #scanForTimestamp(timestamp: number): Promise<{ offset: number; timestamp: number } | undefined> {
-    for (let offset = this.#logStartOffset; offset < this.#highWatermark; ) {
-      const { chunks, startOffset } = await this.read(offset, 1024 * 1024);
-      if (chunks.length === 0) return undefined;
-      for (const chunk of chunks) {
-        for (let at = 0; at < chunk.length; ) {
-          const length = batchLengthAt(chunk, at);
-          const bytes = chunk.subarray(at, at + length);
-          const batch = new RecordBatch(bytes);
-          const found = batch.maxTimestamp < timestamp ? undefined : firstAt(bytes, timestamp, startOffset);
-          if (found !== undefined) return found;
-          offset = batch.nextOffset;
-          at += length;
-        }
-      }
     }
     return undefined;
   }
@@ -414,4 +386,8 @@ export class PartitionLog {
     }
     return chunks;
   }
+}
+
+function isVisible({ visibleAt, reached }: TailBatch): boolean {
+  return visibleAt === "memory" || reached === "disk" || (visibleAt === "os" && reached === "os");
 }

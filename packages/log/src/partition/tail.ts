@@ -51,6 +51,23 @@ export class Tail {
 
   /** The batches from the one that holds `offset`, or follows it, on. */
   *from(offset: number): Generator<TailBatch, void, void> {
+    // The array as it is now: dropBefore may replace it while a consumer awaits something between two batches.
+    const batches = this.#batches;
+    for (let at = this.#indexOf(offset); at < batches.length; at++) yield batches[at] as TailBatch;
+  }
+
+  /** The end of the batches from the one on that holds `offset`, up to the first that is not `isIt`. */
+  endOf(offset: number, isIt: (batch: TailBatch) => boolean): number {
+    let end = offset;
+    for (let at = this.#indexOf(offset); at < this.#batches.length; at++) {
+      const batch = this.#batches[at] as TailBatch;
+      if (!isIt(batch)) break;
+      end = batch.nextOffset;
+    }
+    return end;
+  }
+
+  #indexOf(offset: number): number {
     let low = this.#head;
     let high = this.#batches.length;
     while (low < high) {
@@ -58,8 +75,6 @@ export class Tail {
       if ((this.#batches[middle] as TailBatch).nextOffset <= offset) low = middle + 1;
       else high = middle;
     }
-    // The array as it is now: dropBefore may replace it while a consumer awaits something between two batches.
-    const batches = this.#batches;
-    for (let at = low; at < batches.length; at++) yield batches[at] as TailBatch;
+    return low;
   }
 }

@@ -14,6 +14,7 @@ export type HeadersInput = Readonly<Record<string, Bytes | null>>;
 const noHeaders: readonly [string, Bytes | null][] = [];
 // Above this a native copy beats a loop, for strings and for arrays (bench/results, "encoder").
 const loopBytesMax = 48;
+const sizeMin = 128;
 
 export interface SealOptions {
   baseOffset: number;
@@ -30,7 +31,7 @@ export class BatchBuilder {
 
   constructor(sizeHint: number) {
     // Small ones share the pool's slabs, so that ten thousand of them do not cost ten thousand allocations.
-    this.#buffer = Buffer.allocUnsafe(Math.max(sizeHint, 256));
+    this.#buffer = Buffer.allocUnsafe(Math.max(sizeHint, sizeMin));
   }
 
   get recordCount(): number {
@@ -95,7 +96,7 @@ export class BatchBuilder {
       const exact = Buffer.allocUnsafe(end);
       exact.set(batch.subarray(0, end));
       batch = exact;
-    } else batch = batch.subarray(0, end);
+    } else if (batch.length > end) batch = batch.subarray(0, end);
 
     writeInt64(batch, batchField.baseOffset, options.baseOffset);
     batch.writeInt32BE(end - batchPrefixBytes, batchField.batchLength);
@@ -109,7 +110,7 @@ export class BatchBuilder {
     batch.writeInt16BE(-1, batchField.producerEpoch);
     batch.writeInt32BE(-1, batchField.baseSequence);
     batch.writeInt32BE(this.#count, batchField.recordCount);
-    batch.writeUInt32BE(crc32c(batch.subarray(batchCrcStart)), batchField.crc);
+    batch.writeUInt32BE(crc32c(batch, 0, batchCrcStart), batchField.crc);
     return batch;
   }
 

@@ -33,8 +33,16 @@ export const attributeBits = {
 } as const;
 
 export function writeInt64(buffer: Buffer, position: number, value: number): void {
-  buffer.writeInt32BE(Math.floor(value / 0x1_0000_0000), position);
-  buffer.writeUInt32BE(value >>> 0, position + 4);
+  // Byte by byte: Node's own calls make an object of a number beyond 2^31.
+  const high = Math.floor(value / 0x1_0000_0000);
+  buffer[position] = high >>> 24;
+  buffer[position + 1] = high >>> 16;
+  buffer[position + 2] = high >>> 8;
+  buffer[position + 3] = high;
+  buffer[position + 4] = value >>> 24;
+  buffer[position + 5] = value >>> 16;
+  buffer[position + 6] = value >>> 8;
+  buffer[position + 7] = value;
 }
 
 export function readInt64(buffer: Buffer, position: number): number {

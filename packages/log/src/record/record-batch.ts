@@ -80,7 +80,7 @@ export class RecordBatch {
     const length = bytes.length < batchHeaderBytes ? -1 : batchLengthAt(bytes, 0);
     if (length !== bytes.length) throw corrupt(`its length is ${bytes.length}, its header says ${length}`);
     const expected = bytes.readUInt32BE(batchField.crc);
-    const actual = crc32c(bytes.subarray(batchCrcStart));
+    const actual = crc32c(bytes, 0, batchCrcStart);
     if (actual !== expected) throw corrupt(`checksum ${actual.toString(16)} is not ${expected.toString(16)}`);
     const count = this.recordCount;
     if (count <= 0 || this.bytes.readInt32BE(batchField.lastOffsetDelta) < count - 1) {

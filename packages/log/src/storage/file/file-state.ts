@@ -22,6 +22,8 @@ export class FileState {
   tailBytes = 0;
   /** Those with files that nobody needs any more; they go before the next checkpoint file is written. */
   readonly untidy: Set<PartitionLog> = new Set();
+  /** Deleted ones whose directory another partition of their name has by now, and looks after what it finds there. */
+  readonly #succeeded = new WeakSet<PartitionLog>();
   #tidying: Promise<void> = Promise.resolve();
   readonly #place: PartitionPlace;
 
@@ -151,7 +153,7 @@ export class FileState {
           if (partition.isBusy) continue;
           // Off the list first: what is deleted meanwhile puts it back.
           this.untidy.delete(partition);
-          if (partition.isSucceeded) continue;
+          if (this.#succeeded.has(partition)) continue;
           tidied.push(partition);
           await partition.tidy();
         }
@@ -183,7 +185,7 @@ export class FileState {
     this.nextPartitionNumber = number + 1;
     for (const other of this.untidy)
       if (other.deleted && other.name.topic === name.topic && other.name.partition === name.partition)
-        other.isSucceeded = true;
+        this.#succeeded.add(other);
   }
 
   #add(partition: PartitionLog): void {
@@ -219,14 +221,18 @@ export function describeBatch(bytes: Buffer, visibleAt: Durability): TailBatch {
 
 /** An offset is never given twice: a batch begins at its partition's end or beyond. */
 export function refusePast(partitions: readonly PartitionLog[], batches: readonly BatchAppend[]): void {
-  const ends = new Map<PartitionLog, number>();
-  for (const [index, { bytes, baseOffset }] of batches.entries()) {
-    const partition = partitions[index] as PartitionLog;
-    const end = ends.get(partition) ?? partition.logEndOffset;
-    if (baseOffset < end) {
-      const message = `cannot append at ${baseOffset} to ${partition.name.id}, which ends at ${end}`;
-      throw new LogError("OFFSET_OUT_OF_RANGE", message, { details: { baseOffset, end } });
+  try {
+    for (let index = 0; index < batches.length; index++) {
+      const { bytes, baseOffset } = batches[index] as BatchAppend;
+      const partition = partitions[index] as PartitionLog;
+      const end = partition.claimedEnd < 0 ? partition.logEndOffset : partition.claimedEnd;
+      if (baseOffset < end) {
+        const message = `cannot append at ${baseOffset} to ${partition.name.id}, which ends at ${end}`;
+        throw new LogError("OFFSET_OUT_OF_RANGE", message, { details: { baseOffset, end } });
+      }
+      partition.claimedEnd = baseOffset + bytes.readInt32BE(batchField.lastOffsetDelta) + 1;
     }
-    ends.set(partition, baseOffset + bytes.readInt32BE(batchField.lastOffsetDelta) + 1);
+  } finally {
+    for (const partition of partitions) partition.claimedEnd = -1;
   }
 }

@@ -1,7 +1,6 @@
 // The file driver: wires journal, partitions and checkpointer into a LogStorage. It owns the order of things: a batch
 // goes into the tail and the journal's queue in one step, becomes visible when its level is reached, and leaves the
 // tail when the checkpointer has it in a segment. Opened by open-file-storage.ts, used by the face through the contract.
-import { channel } from "node:diagnostics_channel";
 import { Checkpointer, writeCheckpoint, writeKafkaOffsets } from "../../checkpoint/index.js";
 import type { Clock } from "../../clock.js";
 import { LogError } from "../../errors.js";
@@ -25,6 +24,7 @@ import type {
   StorageManifest,
 } from "../contracts.js";
 import { Admission } from "./admission.js";
+import { checkpointChannel, groupChannel, troubleChannel } from "./channels.js";
 import { CheckpointPolicy } from "./checkpoint-policy.js";
 import { Histogram } from "./counters.js";
 import { bytesOf, type ControlEntry, encodeBatchPrefix, encodeControl } from "./entry.js";
@@ -41,10 +41,6 @@ export interface FileParts {
   readonly state: FileState;
   readonly lock: DirectoryLock;
 }
-
-const groupChannel = channel("strandlog:group");
-const checkpointChannel = channel("strandlog:checkpoint");
-const troubleChannel = channel("strandlog:trouble");
 
 // Beyond this a sync is amortised and a larger group only waits longer.
 const groupBytesMax = 8 * 1024 * 1024;
@@ -193,9 +189,8 @@ export class FileStorage implements LogStorage, JournalObserver {
     try {
       return this.#append(group);
     } catch (error) {
-      const refused = Promise.reject(error);
-      refused.catch(() => undefined);
-      return { written: refused, durable: refused };
+      const refused: Promise<void> = Promise.reject(error);
+      return outcomeOf(refused, refused);
     }
   }
 
@@ -203,16 +198,14 @@ export class FileStorage implements LogStorage, JournalObserver {
     const bytes = bytesOf(group);
     this.#journal.checkFits(bytes);
     this.#policy.appended();
-    for (const { partitionId } of group.batches) this.#state.partition(partitionId);
+    const partitions = this.#partitionsOf(group);
     const room = this.#admission?.enter(group.batches.length === 0 ? 0 : bytes);
-    if (room === undefined) return this.#submit(group);
-    const admitted = room.then(() => this.#submit(group));
+    if (room === undefined) return this.#submit(group, partitions);
+    // One of them may be gone by then.
+    const admitted = room.then(() => this.#submit(group, this.#partitionsOf(group)));
     const written = admitted.then((outcome) => outcome.written);
     const durable = admitted.then((outcome) => outcome.durable);
-    // Callers look at one of the two at least.
-    written.catch(() => undefined);
-    durable.catch(() => undefined);
-    return { written, durable, stuck: (this.#admission as Admission).stuck };
+    return { ...outcomeOf(written, durable), stuck: (this.#admission as Admission).stuck };
   }
 
   async read(id: string, from: number, bytesMax: number): Promise<ReadResult> {
@@ -248,7 +241,8 @@ export class FileStorage implements LogStorage, JournalObserver {
 
   committed(payloads: number, bytes: number, writeMs: number, syncMs: number): void {
     this.#commitMicros.add((writeMs + syncMs) * 1000);
-    if (groupChannel.hasSubscribers) groupChannel.publish({ payloads, bytes, writeMs, syncMs });
+    if (groupChannel.hasSubscribers)
+      groupChannel.publish({ directory: this.#parts.directory, payloads, bytes, writeMs, syncMs });
   }
 
   failed(error: LogError): void {
@@ -260,11 +254,14 @@ export class FileStorage implements LogStorage, JournalObserver {
     this.#report("journal growth", error);
   }
 
-  #submit(group: AppendGroup): AppendOutcome {
+  #partitionsOf({ batches }: AppendGroup): PartitionLog[] {
+    return batches.map(({ partitionId }) => this.#state.partition(partitionId));
+  }
+
+  #submit(group: AppendGroup, partitions: readonly PartitionLog[]): AppendOutcome {
     const pieces: Buffer[] = [];
     const batches: TailBatch[] = [];
     // Whatever can be refused is refused before anything has changed.
-    const partitions = group.batches.map(({ partitionId }) => this.#state.partition(partitionId));
     refusePast(partitions, group.batches);
     const entries = this.#metadataEntries(group.metadata ?? []);
     const { epoch } = this.#journal;
@@ -290,10 +287,7 @@ export class FileStorage implements LogStorage, JournalObserver {
           for (const entry of entries) this.#apply(entry);
         });
     if (entries.length > 0) void this.#track(durable);
-    // Callers look at one of the two at least.
-    written.catch(() => undefined);
-    durable.catch(() => undefined);
-    return { written, durable };
+    return outcomeOf(written, durable);
   }
 
   #reached(
@@ -396,4 +390,11 @@ export class FileStorage implements LogStorage, JournalObserver {
       await this.#parts.lock.release();
     }
   }
+}
+
+/** Callers look at one of the two at least. */
+function outcomeOf(written: Promise<void>, durable: Promise<void>): AppendOutcome {
+  written.catch(() => undefined);
+  durable.catch(() => undefined);
+  return { written, durable };
 }
