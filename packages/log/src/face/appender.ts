@@ -26,6 +26,8 @@ export interface AppendTarget {
   choose(record: RecordInput): FormingPartition;
 }
 
+// So much makes a group of its own at once: the disk has something to do while those who are told now append again.
+const readyBytes = 1024 * 1024;
 // How many records may join a group between two looks at the clock.
 const recordsPerLook = 256;
 
@@ -259,7 +261,8 @@ export class Appender {
     this.#stuck = undefined;
     this.#atStorage = [];
     this.#lastCommitMs = this.#clock.elapsedMs() - startedMs;
-    if (this.#listed.length > 0) this.#gather();
+    if (this.#formingBytes >= readyBytes) this.#handOver();
+    else if (this.#listed.length > 0) this.#gather();
   }
 
   #wait(target: AppendTarget, record: RecordInput, size: number, options: AppendOptions): Receipt {

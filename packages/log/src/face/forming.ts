@@ -38,6 +38,8 @@ export type AcknowledgedListener = (records: Acknowledged) => void;
 
 interface FormingBatch {
   readonly builder: BatchBuilder;
+  /** Its bytes, when it is full: sealed at once, while the storage may be busy with what came before. */
+  sealed: Buffer | undefined;
   readonly baseOffset: number;
   /** Those who wait for each level, if any. */
   os: Acknowledgement | undefined;
@@ -94,6 +96,7 @@ export class FormingPartition {
   add(record: RecordInput, timestamp: number, sizeMax: number): number {
     let forming = this.#forming;
     if (forming !== undefined && forming.builder.size + sizeMax > this.config.batchBytesMax) {
+      forming.sealed = this.#bytesOf(forming);
       this.#full.push(forming);
       forming = undefined;
     }
@@ -101,6 +104,7 @@ export class FormingPartition {
       const builder = new BatchBuilder(Math.min(this.#sizeHint, this.config.batchBytesMax));
       forming = {
         builder,
+        sealed: undefined,
         baseOffset: this.#nextOffset,
         os: undefined,
         disk: undefined,
@@ -138,7 +142,7 @@ export class FormingPartition {
   place(builder: BatchBuilder, transaction: TogetherOrNot): number {
     this.#cut();
     const baseOffset = this.#nextOffset;
-    this.#full.push({ builder, baseOffset, os: undefined, disk: undefined, transaction });
+    this.#full.push({ builder, sealed: undefined, baseOffset, os: undefined, disk: undefined, transaction });
     this.#nextOffset += builder.recordCount;
     this.#lastOffset = this.#nextOffset - 1;
     return baseOffset;
@@ -209,11 +213,17 @@ export class FormingPartition {
     return this.#seal(head);
   }
 
-  #seal({ builder, baseOffset, os, disk, transaction }: FormingBatch): TakenBatch {
+  #bytesOf({ builder, sealed, baseOffset }: FormingBatch): Buffer {
+    this.#sizeHint = Math.ceil(builder.size * 1.1);
+    const { compression } = this.config;
+    return sealed ?? builder.seal({ baseOffset, partitionLeaderEpoch: 0, compression });
+  }
+
+  #seal(batch: FormingBatch): TakenBatch {
+    const { builder, baseOffset, os, disk, transaction } = batch;
     const { size: formingBytes, recordCount } = builder;
-    this.#sizeHint = Math.ceil(formingBytes * 1.1);
-    const { durability, compression } = this.config;
-    const bytes = builder.seal({ baseOffset, partitionLeaderEpoch: 0, compression });
+    const { durability } = this.config;
+    const bytes = this.#bytesOf(batch);
     const visibleAt = transaction?.durability ?? durability;
     return {
       os,

@@ -7,7 +7,7 @@ import { assert } from "../assert.js";
 import type { Clock, Timer } from "../clock.js";
 import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
-import { crc32c } from "../record/index.js";
+import { combineCrc32c, crc32c } from "../record/index.js";
 import {
   type BlockHeader,
   type BlockPlace,
@@ -17,7 +17,7 @@ import {
 } from "./block.js";
 import type { JournalFile } from "./journal-file.js";
 import { JournalRing, type RingOptions } from "./journal-ring.js";
-import { type Commit, Submission } from "./submission.js";
+import { type Commit, type KnownChecksums, Submission } from "./submission.js";
 
 export interface JournalOptions extends RingOptions {
   /** Sync at most this often; 0: whenever somebody waits for it. */
@@ -122,8 +122,8 @@ export class Journal {
   }
 
   /** Queues a payload. The pieces belong to the journal until the commit settles. */
-  append(pieces: readonly Uint8Array[], sync: boolean, force = false): Commit {
-    return this.#submit(pieces, sync, force);
+  append(pieces: readonly Uint8Array[], sync: boolean, force = false, known?: KnownChecksums): Commit {
+    return this.#submit(pieces, sync, force, known);
   }
 
   /** Makes durable all that was queued before the call, whatever syncEveryMs says. */
@@ -131,10 +131,10 @@ export class Journal {
     return this.#submit([], true, true).durable;
   }
 
-  #submit(pieces: readonly Uint8Array[], sync: boolean, force: boolean): Commit {
+  #submit(pieces: readonly Uint8Array[], sync: boolean, force: boolean, known?: KnownChecksums): Commit {
     let bytes = 0;
     for (const piece of pieces) bytes += piece.length;
-    const submission = new Submission(pieces, bytes, sync, force);
+    const submission = new Submission(pieces, bytes, sync, force, known);
     if (this.#failure !== undefined) submission.fail(this.#failure);
     else {
       const refusal = this.#tooLarge(bytes);
@@ -260,14 +260,15 @@ export class Journal {
     let crc = 0;
     let start = 0;
     let at = blockHeaderBytes;
-    for (const { pieces } of group) {
+    for (const { pieces, known } of group) {
       for (const piece of pieces) {
         if (piece.length <= gatherBytesMax) {
           scratch.set(piece, at);
           at += piece.length;
         } else {
           crc = crc32c(scratch.subarray(Math.max(start, blockHeaderBytes), at), crc);
-          crc = crc32c(piece, crc);
+          const own = known?.get(piece);
+          crc = own === undefined ? crc32c(piece, crc) : combineCrc32c(crc, own, piece.length);
           if (at > start) output.push(scratch.subarray(start, at));
           output.push(piece);
           start = at;

@@ -9,9 +9,13 @@ export interface Commit {
   readonly sequence: number;
 }
 
+/** Checksums of pieces that the submitter knows already: large ones are not looked at again for them. */
+export type KnownChecksums = ReadonlyMap<Uint8Array, number>;
+
 export class Submission implements Commit {
   readonly pieces: readonly Uint8Array[];
   readonly bytes: number;
+  readonly known: KnownChecksums | undefined;
   readonly sync: boolean;
   /** Sync at once, whatever syncEveryMs says. */
   readonly force: boolean;
@@ -23,9 +27,16 @@ export class Submission implements Commit {
   rejectWritten!: (error: unknown) => void;
   rejectDurable!: (error: unknown) => void;
 
-  constructor(pieces: readonly Uint8Array[], bytes: number, sync: boolean, force: boolean) {
+  constructor(
+    pieces: readonly Uint8Array[],
+    bytes: number,
+    sync: boolean,
+    force: boolean,
+    known?: KnownChecksums,
+  ) {
     this.pieces = pieces;
     this.bytes = bytes;
+    this.known = known;
     this.sync = sync;
     this.force = force;
     this.written = new Promise((resolve, reject) => {

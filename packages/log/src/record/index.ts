@@ -3,6 +3,7 @@ export { BatchBuilder, type Bytes, type HeadersInput, recordSizeMax } from "./ba
 export { batchField, batchHeaderBytes, readInt64, writeInt64 } from "./batch-format.js";
 export { type Compression, requireCompression } from "./compression.js";
 export { crc32c } from "./crc32c.js";
+export { combineCrc32c } from "./crc32c-combine.js";
 export { murmur2, partitionForKey } from "./murmur2.js";
-export { batchLengthAt, placeBatch, RecordBatch } from "./record-batch.js";
+export { batchChecksum, batchLengthAt, placeBatch, RecordBatch } from "./record-batch.js";
 export { type Header, LogRecord, type RecordCursor } from "./record-cursor.js";

@@ -12,6 +12,7 @@ import {
 } from "./batch-format.js";
 import { type Compression, compressionFromId, decompress } from "./compression.js";
 import { crc32c } from "./crc32c.js";
+import { combineCrc32c } from "./crc32c-combine.js";
 import { corrupt, type LogRecord, RecordCursor } from "./record-cursor.js";
 
 /** Decompressed records of one batch may not exceed this: a bound against bombs. */
@@ -119,6 +120,12 @@ export class RecordBatch {
 export function batchLengthAt(buffer: Buffer, position: number): number {
   const length = buffer.readInt32BE(position + batchField.batchLength) + batchPrefixBytes;
   return length < batchHeaderBytes || buffer[position + batchField.magic] !== 2 ? -1 : length;
+}
+
+/** The checksum of a whole batch, header included, from the one that it carries, which covers nearly all of it. */
+export function batchChecksum(bytes: Buffer): number {
+  const head = crc32c(bytes.subarray(0, batchCrcStart));
+  return combineCrc32c(head, bytes.readUInt32BE(batchField.crc), bytes.length - batchCrcStart);
 }
 
 /** Gives a batch the offset and leader epoch that it gets in a partition: both lie outside its checksum. */

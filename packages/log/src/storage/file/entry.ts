@@ -1,6 +1,6 @@
 // What the file driver puts into the journal's blocks: entries, back to back. Layout: docs/format/journal.md.
 import { LogError } from "../../errors.js";
-import { readInt64, writeInt64 } from "../../record/index.js";
+import { batchChecksum, readInt64, writeInt64 } from "../../record/index.js";
 import { fields, listOf, nullOr, parseShaped, type Shape, text, whole } from "../../shapes.js";
 import type { AppendGroup, PartitionConfig, PartitionName } from "../contracts.js";
 
@@ -45,6 +45,27 @@ export function encodeControl(entry: ControlEntry): Buffer {
   buffer.writeUInt32BE(body.length, 1);
   buffer.set(body, prefixBytes);
   return buffer;
+}
+
+// From here on it is quicker to put a batch's checksum together than to look at its bytes again.
+const knownBytesMin = 16 * 1024;
+
+/** Entries for one block, in pieces that are not copied. */
+export class Payload {
+  readonly pieces: Buffer[] = [];
+  /** Checksums of the large ones. */
+  known: Map<Uint8Array, number> | undefined;
+
+  addBatch(number: number, previousEnd: number, bytes: Buffer): void {
+    this.pieces.push(encodeBatchPrefix(number, previousEnd, bytes.length), bytes);
+    if (bytes.length < knownBytesMin) return;
+    this.known ??= new Map();
+    this.known.set(bytes, batchChecksum(bytes));
+  }
+
+  addControl(entry: ControlEntry): void {
+    this.pieces.push(encodeControl(entry));
+  }
 }
 
 export function* decodeEntries(payload: Buffer): Generator<BatchEntry | ControlEntry, void, void> {

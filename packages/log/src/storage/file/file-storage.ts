@@ -27,7 +27,7 @@ import { Admission } from "./admission.js";
 import { checkpointChannel, groupChannel, troubleChannel } from "./channels.js";
 import { CheckpointPolicy } from "./checkpoint-policy.js";
 import { Histogram } from "./counters.js";
-import { bytesOf, type ControlEntry, encodeBatchPrefix, encodeControl } from "./entry.js";
+import { bytesOf, type ControlEntry, encodeControl, Payload } from "./entry.js";
 import { FileMetadata, metadataEntries } from "./file-metadata.js";
 import { describeBatch, type FileState, refusePast } from "./file-state.js";
 
@@ -259,7 +259,7 @@ export class FileStorage implements LogStorage, JournalObserver {
   }
 
   #submit(group: AppendGroup, partitions: readonly PartitionLog[]): AppendOutcome {
-    const pieces: Buffer[] = [];
+    const payload = new Payload();
     const batches: TailBatch[] = [];
     // Whatever can be refused is refused before anything has changed.
     refusePast(partitions, group.batches);
@@ -269,14 +269,14 @@ export class FileStorage implements LogStorage, JournalObserver {
       const partition = partitions[index] as PartitionLog;
       placeBatch(bytes, baseOffset, epoch);
       const batch = describeBatch(bytes, visibleAt);
-      pieces.push(encodeBatchPrefix(partition.number, partition.logEndOffset, bytes.length), bytes);
+      payload.addBatch(partition.number, partition.logEndOffset, bytes);
       this.#state.push(partition, batch, epoch);
       batches.push(batch);
       if (visibleAt === "memory") partition.advance();
     }
-    for (const entry of entries) pieces.push(encodeControl(entry));
+    for (const entry of entries) payload.addControl(entry);
     const sync = group.durability === "disk" || entries.length > 0;
-    const commit = this.#journal.append(pieces, sync, group.force);
+    const commit = this.#journal.append(payload.pieces, sync, group.force, payload.known);
     this.#groups++;
     this.#groupBatches.add(batches.length);
     const written = commit.written.then(() => this.#reached(commit, batches, partitions, "os"));
