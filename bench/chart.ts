@@ -8,7 +8,10 @@ const shown: readonly (readonly [workload: string, title: string])[] = [
   ["append 100 B durably, 1 in flight", "Durable appends a second, one after the other"],
   ["append 100 B durably, 256 in flight", "Durable appends a second, 256 in flight"],
   ["append 100 B durably, 4,096 in flight", "Durable appends a second, 4,096 in flight"],
-  ["append 100 B durably, 10,000 partitions in turn", "The same, to 10,000 partitions in turn"],
+  [
+    "append 100 B durably to 10,000 partitions in turn, 256 in flight",
+    "256 in flight, to 10,000 partitions in turn",
+  ],
   ["durable batches of 1 MiB, one at a time", "Durable batches of 1 MiB, MB/s"],
   ["os durability, 256 B in batches of 256", "Batches of 64 KiB, not synced, MB/s"],
   ["queues: append, and delete what is done", "Queues: append, and delete what is done, records/s"],

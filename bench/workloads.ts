@@ -204,11 +204,11 @@ function bulk(name: string, bytes: number, quickRounds: readonly number[]): Work
 
 function partitions(count: number): Workload {
   return {
-    name: `append 100 B durably, ${count.toLocaleString("en-US")} partitions in turn`,
+    name: `append 100 B durably to ${count.toLocaleString("en-US")} partitions in turn, 256 in flight`,
     unit: "appends/s",
     better: "more",
     subjects: everybody,
-    request: { workload: "append", inFlight: 4096, partitions: count },
+    request: { workload: "append", inFlight: 256, partitions: count },
     value: rate,
     isQuick: count !== 100,
   };

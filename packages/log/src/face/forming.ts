@@ -79,6 +79,10 @@ export class FormingPartition {
   get firstOffset(): number {
     return this.#head?.baseOffset ?? this.#nextOffset;
   }
+  /** What its next batch will probably take. */
+  get sizeHint(): number {
+    return Math.min(this.#sizeHint, this.config.batchBytesMax);
+  }
   get isEmpty(): boolean {
     return this.#head === undefined;
   }
@@ -101,7 +105,7 @@ export class FormingPartition {
       forming = undefined;
     }
     if (forming === undefined) {
-      const builder = new BatchBuilder(Math.min(this.#sizeHint, this.config.batchBytesMax));
+      const builder = new BatchBuilder(this.sizeHint);
       forming = {
         builder,
         sealed: undefined,

@@ -49,7 +49,6 @@ export interface More {
   puts(baseOffsets: readonly number[]): readonly MetadataPut[];
 }
 
-const firstBytes = 512;
 const putOverhead = 64;
 
 /** What metadata takes in the journal, at most. */
@@ -68,6 +67,7 @@ export class Transaction {
   readonly #progress: Progress[] = [];
   #level: Exclude<Durability, "memory"> = "os";
   #isOver = false;
+  #begunAt: number | undefined;
 
   /** Use {@link Log.transaction}. */
   constructor(storage: LogStorage, clock: Clock) {
@@ -94,7 +94,7 @@ export class Transaction {
     const { builder } = this.#parts[part] as TransactionPart;
     const before = builder.size;
     const index = builder.recordCount;
-    builder.append(record.key ?? null, record.value, record.headers, record.timestamp ?? this.#clock.now());
+    builder.append(record.key ?? null, record.value, record.headers, record.timestamp ?? this.#now());
     this.#entries.push({ part, index, bytes: builder.size - before });
     this.#targets.add(topic);
     if (partition.config.durability === "disk") this.#level = "disk";
@@ -172,6 +172,12 @@ export class Transaction {
     return durability === "disk" ? "disk" : this.#level;
   }
 
+  /** All of it happens at one time. */
+  #now(): number {
+    this.#begunAt ??= this.#clock.now();
+    return this.#begunAt;
+  }
+
   #partFor(partition: FormingPartition, size: number): number {
     const open = this.#open.get(partition);
     const isOpen = open !== undefined;
@@ -180,7 +186,8 @@ export class Transaction {
       (this.#parts[open] as TransactionPart).builder.size + size <= partition.config.batchBytesMax
     )
       return open;
-    const part = this.#parts.push({ partition, builder: new BatchBuilder(Math.max(firstBytes, size)) }) - 1;
+    const part =
+      this.#parts.push({ partition, builder: new BatchBuilder(Math.max(partition.sizeHint, size)) }) - 1;
     this.#open.set(partition, part);
     return part;
   }
