@@ -104,7 +104,8 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: ["node_modules", "/dist/"] },
-    exclude: { path: "^(test|bench|demo|examples)/dist/" },
+    // The peers of the benchmark have packages of their own, which need not be installed.
+    exclude: { path: "^((test|bench|demo|examples)/dist/|bench/peers/)" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.base.json" },
     enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["types", "import", "default"] },

@@ -34,7 +34,7 @@ export async function runProducers(
     await Promise.all(Array.from({ length: inFlight }, producer));
     clearTimeout(end);
   };
-  await produce(seconds * 250);
+  await produce(seconds * 1000);
   acknowledged = 0;
   times = [];
   const began = performance.now();

@@ -24,7 +24,7 @@ async function filledFile(directory: string, bytes: number): Promise<number> {
   return descriptor;
 }
 
-/** Calls it until the time is over, or so many bytes are done; a quarter before that does not count. */
+/** Calls it until the time is over, or so many bytes are done; as long before that does not count. */
 async function repeat(
   { seconds, recordBytes, bytes }: Request,
   action: (at: number) => Promise<unknown>,
@@ -40,7 +40,7 @@ async function repeat(
     }
     return { times, ms: performance.now() - began };
   };
-  if (bytes === 0) await run(seconds * 250, Number.POSITIVE_INFINITY);
+  if (bytes === 0) await run(seconds * 1000, Number.POSITIVE_INFINITY);
   const most = bytes === 0 ? Number.POSITIVE_INFINITY : Math.ceil(bytes / recordBytes);
   const { times, ms } = await run(bytes === 0 ? seconds * 1000 : Number.POSITIVE_INFINITY, most);
   return {

@@ -36,7 +36,7 @@ export async function burst(request: Request): Promise<Answer> {
   return withTopic(
     request,
     async (topic, sync) => {
-      await appendBytes(topic, request, 160 * mebibyte);
+      await appendBytes(topic, request, 320 * mebibyte);
       await topic.partition(0).deleteRecords("latest");
       await sync();
       const began = performance.now();

@@ -33,7 +33,7 @@ func run(asked request) answer {
 func produceForSeconds(asked request) answer {
 	seconds := time.Duration(asked.Seconds * float64(time.Second))
 	p := newProducers(mustOpen(asked), asked)
-	from := time.Now().Add(seconds / 4)
+	from := time.Now().Add(seconds)
 	nanos := p.run(window{from, from.Add(seconds), math.MaxUint64})
 	result := answer{Records: uint64(len(nanos) * asked.BatchRecords), Seconds: asked.Seconds}
 	if asked.Workload == "append" && len(nanos) > 0 {

@@ -35,7 +35,7 @@ async function append(subject, request, done = () => undefined) {
   const store = await subject.open(request);
   const { recordBytes, batchRecords, seconds } = request;
   const latencies = new Latencies();
-  const begin = performance.now() + seconds * 250;
+  const begin = performance.now() + seconds * 1000;
   const end = begin + seconds * 1000;
   let records = 0;
   await produce(store, request, {

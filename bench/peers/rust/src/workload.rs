@@ -87,7 +87,7 @@ async fn produce_for_seconds<S: Subject>(request: Request) -> Result<Value> {
     let (bytes, seconds) = (request.record_bytes as u64, request.seconds);
     let is_append = request.workload == "append";
     let run = Producers::new(S::open(&request).await?, request);
-    let from = Instant::now() + Duration::from_secs_f64(seconds / 4.0);
+    let from = Instant::now() + Duration::from_secs_f64(seconds);
     let to = from + Duration::from_secs_f64(seconds);
     run.run(Window { from, to, batches_max: usize::MAX }).await?;
     let mut answer = json!({ "seconds": seconds });

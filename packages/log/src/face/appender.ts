@@ -28,6 +28,8 @@ export interface AppendTarget {
 
 // So much makes a group of its own at once: the disk has something to do while those who are told now append again.
 const readyBytes = 1024 * 1024;
+// Beyond this a larger group gains nothing: the next one forms, and is sealed, while this one is written.
+const groupBytesEnough = 4 * 1024 * 1024;
 // How many records may join a group between two looks at the clock.
 const recordsPerLook = 256;
 
@@ -286,7 +288,7 @@ export class Appender {
   }
 
   #takeGroup(): TakenGroup {
-    const group = new TakenGroup(this.#storage.manifest.groupBytesMax);
+    const group = new TakenGroup(this.#storage.manifest.groupBytesMax, groupBytesEnough);
     // What is taken from one partition may make it the turn of a transaction in another.
     for (let before = -1; before < group.batches.length && !group.isFull; ) {
       before = group.batches.length;

@@ -37,10 +37,14 @@ export class TakenGroup {
   #taken: TakenBatch[] = [];
   #transactions = new Set<TogetherOrNot>();
   isFull = false;
-  #bytesLeft: number;
+  readonly #bytesMax: number;
+  readonly #bytesEnough: number;
+  #bytes = 0;
 
-  constructor(bytesMax: number) {
-    this.#bytesLeft = bytesMax;
+  /** Takes what comes until it has enough; what has to stay together may go beyond that, up to `bytesMax`. */
+  constructor(bytesMax: number, bytesEnough: number) {
+    this.#bytesMax = bytesMax;
+    this.#bytesEnough = bytesEnough;
   }
 
   get batches(): readonly TakenBatch[] {
@@ -48,18 +52,18 @@ export class TakenGroup {
   }
 
   hasRoom(bytes: number): boolean {
-    if (bytes > this.#bytesLeft) this.isFull = true;
+    if (this.#bytes >= this.#bytesEnough || this.#bytes + bytes > this.#bytesMax) this.isFull = true;
     return !this.isFull;
   }
 
   add(batch: TakenBatch): void {
     this.#taken.push(batch);
     if (batch.transaction !== undefined) this.#transactions.add(batch.transaction);
-    this.#bytesLeft -= batch.formingBytes;
+    this.#bytes += batch.formingBytes;
   }
 
   addMetadata(bytes: number): void {
-    this.#bytesLeft -= bytes;
+    this.#bytes += bytes;
   }
 
   /** Takes out what belongs to a partition, and with it whatever belongs to the same transactions. */

@@ -1,5 +1,5 @@
 // Walks through the records of a batch. The hottest loop of reading: nothing is made for a record but the record
-// itself, its key and its value, and numbers of one byte, which most are, are read in place.
+// itself, its key and its value, and numbers of one or two bytes, which nearly all are, are read in place.
 import { LogError } from "../errors.js";
 import { VarintReader } from "./varint.js";
 
@@ -134,10 +134,7 @@ export class RecordCursor implements IterableIterator<LogRecord, undefined, void
   }
 
   #timestamp(): number {
-    this.#reader.position = this.#at;
-    const first = this.#source[this.#at] as number;
-    const delta = first < 0x80 ? this.#number() : this.#reader.nextLong();
-    if (first >= 0x80) this.#at = this.#reader.position;
+    const delta = (this.#source[this.#at] as number) < 0x80 ? this.#number() : this.#longNumber();
     const timestamp = this.#appendTime ?? this.#baseTimestamp + delta;
     if (timestamp > Number.MAX_SAFE_INTEGER || timestamp < Number.MIN_SAFE_INTEGER)
       throw new LogError("NUMBER_TOO_LARGE", "a timestamp is beyond 2^53");
@@ -155,13 +152,27 @@ export class RecordCursor implements IterableIterator<LogRecord, undefined, void
 
   #number(): number {
     // Undefined beyond the end, which is not below anything: the reader then says what is wrong.
-    const byte = this.#source[this.#at] as number;
-    if (byte < 0x80) {
-      this.#at++;
-      return (byte >>> 1) ^ -(byte & 1);
+    const source = this.#source;
+    const at = this.#at;
+    const first = source[at] as number;
+    if (first < 0x80) {
+      this.#at = at + 1;
+      return (first >>> 1) ^ -(first & 1);
     }
-    this.#reader.position = this.#at;
+    const second = source[at + 1] as number;
+    if (second < 0x80) {
+      this.#at = at + 2;
+      return (((first & 0x7f) | (second << 7)) >>> 1) ^ -(first & 1);
+    }
+    this.#reader.position = at;
     const value = this.#reader.next();
+    this.#at = this.#reader.position;
+    return value;
+  }
+
+  #longNumber(): number {
+    this.#reader.position = this.#at;
+    const value = this.#reader.nextLong();
     this.#at = this.#reader.position;
     return value;
   }
