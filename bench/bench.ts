@@ -54,7 +54,7 @@ else {
   if (options.prepare) prepare();
   const kept =
     options.from === undefined ? await run() : (JSON.parse(readFileSync(options.from, "utf8")) as Kept);
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(kept, null, 1)}\n`);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(kept, null, 2)}\n`);
   if (options.chart !== undefined) writeFileSync(options.chart, chart(kept.rows, kept.machine));
   if (options.markdown !== undefined) writeFileSync(options.markdown, markdown(kept));
 }

@@ -40,6 +40,7 @@ export function chart(rows: readonly Row[], machine: string): string {
   const height = Math.max(...tops) + 10;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12">`,
+    "<title>Strandlog beside its peers, from the results of one run of the benchmark</title>",
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     text(16, 22, machine, "#57606a"),
     ...drawn,
