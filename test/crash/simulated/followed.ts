@@ -27,6 +27,11 @@ export class FollowedCalls {
     this.#oracle = oracle;
   }
 
+  /** The disk has failed or been full since the log was opened. */
+  get hasTrouble(): boolean {
+    return this.#disk.hits.length > 0;
+  }
+
   get count(): number {
     return this.#underway.size;
   }
