@@ -49,7 +49,7 @@ export interface LogSettings {
   readonly journalRotateMs: number;
   /** Sync at most this often, in milliseconds. 0 (default): as soon as an append waits for it. */
   readonly syncEveryMs: number;
-  /** Let a group form this long before it is written, in milliseconds. 0 (default): the next follows the last at once. */
+  /** Let a group form this long before it is written, however large it becomes, in milliseconds. 0 (default): the next follows the last at once. */
   readonly lingerMs: number;
   /** Checkpoints write this many partitions at a time. Default 2. */
   readonly lanes: number;

@@ -27,9 +27,9 @@ export class FollowedCalls {
     this.#oracle = oracle;
   }
 
-  /** The disk has failed or been full since the log was opened. */
+  /** A checkpoint may have failed since the log was opened: the disk was full, or failed, outside the journal. */
   get hasTrouble(): boolean {
-    return this.#disk.hits.length > 0;
+    return this.#disk.hits.some(({ path }) => !path.includes("/journal/"));
   }
 
   get count(): number {

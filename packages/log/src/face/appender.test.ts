@@ -237,6 +237,22 @@ test("with lingerMs a group forms that long and is then written as one", async (
   assert.equal((await log.stats()).storage.groups, groups + 1);
 });
 
+test("with lingerMs a group forms that long however large it becomes while another is written", async (t) => {
+  const clock = new ManualClock();
+  const log = await openAt(t, temporaryDirectory(t), { clock, lingerMs: 10 });
+  const topic = await log.topic("a");
+  const { groups } = (await log.stats()).storage;
+  const first = topic.append({ value: "0" });
+  clock.advance(10);
+  const value = Buffer.alloc(1024 * 1024 - 200);
+  const large = [topic.append({ value }), topic.append({ value })];
+  await settlesSoon(first, "the first append", patienceMs);
+  assert.ok(await isPending(Promise.race(large)));
+  assert.equal((await log.stats()).storage.groups, groups + 1);
+  clock.advance(10);
+  await settlesSoon(Promise.all(large), "the large appends", patienceMs);
+});
+
 test("sync and close do not wait for lingerMs", async (t) => {
   const log = await openAt(t, temporaryDirectory(t), { clock: new ManualClock(), lingerMs: 10 });
   const topic = await log.topic("a");

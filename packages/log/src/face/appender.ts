@@ -263,7 +263,7 @@ export class Appender {
     this.#stuck = undefined;
     this.#atStorage = [];
     this.#lastCommitMs = this.#clock.elapsedMs() - startedMs;
-    if (this.#formingBytes >= readyBytes) this.#handOver();
+    if (this.#settings.lingerMs === 0 && this.#formingBytes >= readyBytes) this.#handOver();
     else if (this.#listed.length > 0) this.#gather();
   }
 

@@ -22,3 +22,15 @@ test("the checksum of two pieces follows from the checksum of each", () => {
     assert.equal(combineCrc32c(first, second, secondBytes), crc32c(whole), `${firstBytes} + ${secondBytes}`);
   }
 });
+
+test("pieces longer than any buffer are put together, too", () => {
+  let zeros = crc32c(Buffer.alloc(1024 * 1024));
+  const begin = crc32c(Buffer.from("the beginning"));
+  // Twice as many zeros at each step, appended at once and as two halves.
+  for (let length = 1024 * 1024; length < 2 ** 32; length *= 2) {
+    const both = combineCrc32c(zeros, zeros, length);
+    const halves = combineCrc32c(combineCrc32c(begin, zeros, length), zeros, length);
+    assert.equal(combineCrc32c(begin, both, 2 * length), halves, `${2 * length}`);
+    zeros = both;
+  }
+});

@@ -36,7 +36,7 @@ export interface PartitionConfig {
 
 export interface BatchAppend {
   readonly partitionId: string;
-  /** A RecordBatch v2; handed over. The driver sets its leader epoch. */
+  /** A RecordBatch v2 whose checksum is right, which drivers rely on; handed over. The driver sets its leader epoch. */
   readonly bytes: Buffer;
   /** The partition's end, or beyond it to leave a gap. */
   readonly baseOffset: number;
