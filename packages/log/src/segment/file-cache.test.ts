@@ -139,13 +139,16 @@ test("a file whose use fails is closed", async (t) => {
 test("two read at once, the others take their turns", async (t) => {
   const { cache, path } = makeCache(t, 5);
   const holds = ["a", "b", "c", "d"].map(deferred);
+  const starts = ["a", "b", "c", "d"].map(deferred);
   const started: number[] = [];
   const uses = [..."abcd"].map((name, index) =>
     cache.use(path(name), "read", () => {
       started.push(index);
+      starts[index]?.resolve();
       return (holds[index] as ReturnType<typeof deferred>).promise;
     }),
   );
+  await Promise.all([starts[0]?.promise, starts[1]?.promise]);
   holds[3]?.resolve();
   holds[1]?.resolve();
   await uses[1];
