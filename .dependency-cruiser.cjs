@@ -94,6 +94,13 @@ module.exports = {
       to: { path: "^packages/(?!log/)" },
     },
     {
+      name: "protocol imports nothing",
+      comment: "It does no I/O and knows neither the log nor the broker.",
+      severity: "error",
+      from: { path: "^packages/protocol/", pathNot: test },
+      to: { pathNot: "^packages/protocol/" },
+    },
+    {
       name: "examples import what people install",
       severity: "error",
       from: { path: "^examples/" },

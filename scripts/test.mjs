@@ -16,7 +16,9 @@ const args = process.argv.slice(2);
 const options = args.filter((arg) => arg.startsWith("-"));
 const parts = args.filter((arg) => !arg.startsWith("-"));
 const files = [
-  ...["log", "strandlog"].flatMap((name) => compiledTests(`packages/${name}/src`, `packages/${name}/dist`)),
+  ...["log", "protocol", "strandlog"].flatMap((name) =>
+    compiledTests(`packages/${name}/src`, `packages/${name}/dist`),
+  ),
   ...compiledTests("test", "test/dist"),
 ].filter((file) => parts.every((part) => file.includes(part)));
 
