@@ -1,6 +1,6 @@
 // Whatever can be wrong with an append is found here, before anything has happened.
 import { LogError } from "../errors.js";
-import type { Bytes } from "../record/index.js";
+import { type Bytes, RecordBatch, SealedBatch } from "../record/index.js";
 import type { Durability } from "../storage/contracts.js";
 import type { AppendOptions } from "./append-options.js";
 import type { RecordInput } from "./forming.js";
@@ -29,13 +29,43 @@ export function recordRefusal(record: RecordInput, topic: string, partitions: nu
     return invalid(`${timestamp} is not a timestamp: give milliseconds since 1970`);
   }
   if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0 && partition < partitions)) {
-    const message = `the topic "${topic}" has partitions 0 to ${partitions - 1}, not ${partition}`;
-    return new LogError("PARTITION_NOT_FOUND", message, { details: { topic, partition } });
+    return partitionError(topic, partition, partitions);
   }
   if (headers !== undefined && !isHeaders(headers)) {
     return invalid("headers are a plain object whose values are a Uint8Array, a string or null");
   }
   return undefined;
+}
+
+export function partitionError(topic: string, partition: number, partitions: number): LogError {
+  const message = `the topic "${topic}" has partitions 0 to ${partitions - 1}, not ${partition}`;
+  return new LogError("PARTITION_NOT_FOUND", message, { details: { topic, partition } });
+}
+
+/** Why a batch cannot be appended as it is, if so. Its records are not looked at. */
+export function batchRefusal(bytes: Uint8Array, bytesMax: number, options: AppendOptions): unknown {
+  if (!(bytes instanceof Uint8Array)) return invalid("a batch is a Uint8Array");
+  const refusal = levelRefusal(options, transactionOptionNames);
+  if (refusal !== undefined) return refusal;
+  const size = bytes.length;
+  if (size > bytesMax) {
+    const message = `the batch takes ${size} bytes, its topic allows ${bytesMax}: raise maxMessageBytes or send smaller ones`;
+    return new LogError("RECORD_TOO_LARGE", message, { details: { size, max: bytesMax } });
+  }
+  try {
+    const batch = new RecordBatch(bufferOf(bytes)).verify();
+    // What the log itself reads of a batch has to be readable.
+    if (batch.maxTimestamp < -1 || batch.baseTimestamp < -1) {
+      return new LogError("CORRUPT_BATCH", "the batch has a negative timestamp");
+    }
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+export function sealedBatch(bytes: Uint8Array): SealedBatch {
+  return new SealedBatch(bufferOf(bytes));
 }
 
 /** Why the options make no sense for the record, if so. */
@@ -80,6 +110,10 @@ function levelRefusal(
 
 function isId(value: unknown): boolean {
   return typeof value === "string" && value.length <= idLengthMax;
+}
+
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function isBytes(value: unknown): value is Bytes | null {

@@ -3,7 +3,7 @@
 // the line is full they fail. Called by topics; owns the only loop that appends records to the storage.
 import type { Clock, Timer } from "../clock.js";
 import { type ErrorCode, LogError } from "../errors.js";
-import { batchHeaderBytes, recordSizeMax } from "../record/index.js";
+import { batchHeaderBytes, recordSizeMax, type SealedBatch } from "../record/index.js";
 import type { Durability, LogStorage } from "../storage/contracts.js";
 import type { AppendOptions } from "./append-options.js";
 import type { FormingPartition, RecordInput } from "./forming.js";
@@ -81,8 +81,35 @@ export class Appender {
     const size = recordSizeMax(record.key ?? null, record.value, record.headers);
     const excess = tooLarge(size, target);
     if (excess !== undefined) return refusedReceipt(record.partition ?? -1, excess);
-    if (!this.#line.isEmpty || !this.#hasRoom(size)) return this.#wait(target, record, size, options);
+    if (!this.#line.isEmpty || !this.#hasRoom(size)) {
+      const kept =
+        record.headers === undefined ? { ...record } : { ...record, headers: { ...record.headers } };
+      const place = (): Receipt => this.#place(target, kept, size, options);
+      return this.#wait(target, record.partition ?? -1, size, options, place);
+    }
     const receipt = this.#place(target, record, size, options);
+    if (this.#busy === undefined) this.#gather();
+    return receipt;
+  }
+
+  /** A whole batch, for a partition of the target. */
+  appendBatch(
+    target: AppendTarget,
+    partition: FormingPartition,
+    batch: SealedBatch,
+    options: AppendOptions,
+  ): Receipt {
+    const { size } = batch;
+    if (this.#failure !== undefined) return refusedReceipt(partition.partition, this.#failure);
+    const place = (): Receipt => {
+      this.#formingBytes += size;
+      this.#list(partition);
+      return partition.addBatch(batch, options.durability ?? partition.config.durability);
+    };
+    if (!this.#line.isEmpty || !this.#hasRoom(size)) {
+      return this.#wait(target, partition.partition, size, options, place);
+    }
+    const receipt = place();
     if (this.#busy === undefined) this.#gather();
     return receipt;
   }
@@ -267,19 +294,24 @@ export class Appender {
     else if (this.#listed.length > 0) this.#gather();
   }
 
-  #wait(target: AppendTarget, record: RecordInput, size: number, options: AppendOptions): Receipt {
-    const handle = new WaitingReceipt(record.partition ?? -1);
-    const kept = record.headers === undefined ? { ...record } : { ...record, headers: { ...record.headers } };
+  #wait(
+    target: AppendTarget,
+    partition: number,
+    size: number,
+    options: AppendOptions,
+    place: () => Receipt,
+  ): Receipt {
+    const handle = new WaitingReceipt(partition);
     const refusal = this.#line.join(
       {
         size,
         concerns: (other) => other === target,
-        admit: () => handle.follow(this.#place(target, kept, size, options)),
+        admit: () => handle.follow(place()),
         refuse: (error) => handle.refuse(error),
       },
       options,
     );
-    return refusal === undefined ? handle.receipt : refusedReceipt(record.partition ?? -1, refusal);
+    return refusal === undefined ? handle.receipt : refusedReceipt(partition, refusal);
   }
 
   #letIn(): void {

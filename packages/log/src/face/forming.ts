@@ -1,6 +1,12 @@
 // What one partition has that was not yet handed to the storage: full batches, parts of transactions, and the batch
 // that forms. Offsets are given here.
-import { BatchBuilder, type Bytes, type HeadersInput } from "../record/index.js";
+import {
+  BatchBuilder,
+  type Bytes,
+  type HeadersInput,
+  type SealedBatch,
+  type SealOptions,
+} from "../record/index.js";
 import type { Durability } from "../storage/contracts.js";
 import { Acknowledgement, acknowledgedReceipt, type Receipt } from "./receipt.js";
 import type { TakenBatch, TakenGroup, TogetherOrNot } from "./taken-group.js";
@@ -19,7 +25,7 @@ export interface RecordInput {
 /** What the topic decides for its partitions. */
 export interface FormingConfig {
   durability: Durability;
-  compression: Parameters<BatchBuilder["seal"]>[0]["compression"];
+  compression: SealOptions["compression"];
   /** A batch that would grow beyond this is followed by another. */
   batchBytesMax: number;
   /** Told of each batch that has reached the topic's durability. */
@@ -36,8 +42,16 @@ export interface Acknowledged {
 
 export type AcknowledgedListener = (records: Acknowledged) => void;
 
-interface FormingBatch {
-  readonly builder: BatchBuilder;
+/** Records, encoded one by one or given as a batch. */
+interface Content {
+  readonly size: number;
+  /** How many offsets it takes. */
+  readonly recordCount: number;
+  seal(options: SealOptions): Buffer;
+}
+
+interface FormingBatch<C extends Content = Content> {
+  readonly builder: C;
   /** Its bytes, when it is full: sealed at once, while the storage may be busy with what came before. */
   sealed: Buffer | undefined;
   readonly baseOffset: number;
@@ -55,7 +69,7 @@ export class FormingPartition {
   isListed = false;
   #nextOffset: number;
   #full: FormingBatch[] = [];
-  #forming: FormingBatch | undefined;
+  #forming: FormingBatch<BatchBuilder> | undefined;
   #sizeHint = 512;
   #lastBytes = 0;
   /** Of the record that was added last, or was there before; −1 where that one was refused. */
@@ -126,13 +140,13 @@ export class FormingPartition {
 
   /** A receipt for the record that was added last. */
   receipt(level: Durability): Receipt {
-    const { partition } = this;
-    const forming = this.#forming as FormingBatch;
-    const offset = this.#nextOffset - 1;
-    const bytes = this.#lastBytes;
-    if (level === "memory") return acknowledgedReceipt({ partition, offset, durability: level, bytes });
-    forming[level] ??= new Acknowledgement(partition, level);
-    return forming[level].receipt(offset, bytes);
+    return this.#receiptIn(this.#forming as FormingBatch, this.#nextOffset - 1, this.#lastBytes, level);
+  }
+
+  /** Takes in a batch as it is; answers a receipt for its first record. */
+  addBatch(batch: SealedBatch, level: Durability): Receipt {
+    const added = this.#push(batch, undefined);
+    return this.#receiptIn(added, added.baseOffset, batch.size, level);
   }
 
   /** Leaves a gap: the next record gets this offset. */
@@ -144,12 +158,7 @@ export class FormingPartition {
 
   /** Takes in a part of a transaction; answers the offset of its first record. */
   place(builder: BatchBuilder, transaction: TogetherOrNot): number {
-    this.#cut();
-    const baseOffset = this.#nextOffset;
-    this.#full.push({ builder, sealed: undefined, baseOffset, os: undefined, disk: undefined, transaction });
-    this.#nextOffset += builder.recordCount;
-    this.#lastOffset = this.#nextOffset - 1;
-    return baseOffset;
+    return this.#push(builder, transaction).baseOffset;
   }
 
   /** Hands over what it can; what belongs to a transaction waits until all of that one may go. */
@@ -207,6 +216,23 @@ export class FormingPartition {
     return this.#full[0] ?? this.#forming;
   }
 
+  #push(builder: Content, transaction: TogetherOrNot | undefined): FormingBatch {
+    this.#cut();
+    const baseOffset = this.#nextOffset;
+    const batch = { builder, sealed: undefined, baseOffset, os: undefined, disk: undefined, transaction };
+    this.#full.push(batch);
+    this.#nextOffset += builder.recordCount;
+    this.#lastOffset = this.#nextOffset - 1;
+    return batch;
+  }
+
+  #receiptIn(batch: FormingBatch, offset: number, bytes: number, level: Durability): Receipt {
+    const { partition } = this;
+    if (level === "memory") return acknowledgedReceipt({ partition, offset, durability: level, bytes });
+    batch[level] ??= new Acknowledgement(partition, level);
+    return batch[level].receipt(offset, bytes);
+  }
+
   #cut(): void {
     if (this.#forming !== undefined) this.#full.push(this.#forming);
     this.#forming = undefined;
@@ -218,7 +244,7 @@ export class FormingPartition {
   }
 
   #bytesOf({ builder, sealed, baseOffset }: FormingBatch): Buffer {
-    this.#sizeHint = Math.ceil(builder.size * 1.1);
+    if (builder instanceof BatchBuilder) this.#sizeHint = Math.ceil(builder.size * 1.1);
     const { compression } = this.config;
     return sealed ?? builder.seal({ baseOffset, partitionLeaderEpoch: 0, compression });
   }

@@ -7,7 +7,7 @@ import { checkInteger, type TopicConfig } from "../options.js";
 import { type Bytes, batchHeaderBytes, type LogRecord, partitionForKey } from "../record/index.js";
 import type { LogStorage, PartitionDescription, PartitionName } from "../storage/contracts.js";
 import { Watchers } from "../watchers.js";
-import { optionsRefusal, recordRefusal } from "./append-checks.js";
+import { batchRefusal, optionsRefusal, partitionError, recordRefusal, sealedBatch } from "./append-checks.js";
 import type { AppendOptions } from "./append-options.js";
 import type { Appender, AppendTarget } from "./appender.js";
 import type { Consumer } from "./consumer.js";
@@ -114,6 +114,26 @@ export class Topic implements AppendTarget {
     if (refusal !== undefined) return refusedReceipt(record?.partition ?? -1, refusal);
     if (options.dedupeId !== undefined) return this.#appendOnce(record, options.dedupeId, options);
     return this.#host.appender.append(this, record, options);
+  }
+
+  /**
+   * Appends a whole record batch as it is, for whoever passes batches on: what {@link Partition.readRaw} gave, or what a
+   * client of Kafka's has sent. It is checked, not decoded, and handed over: its offsets and its leader epoch are
+   * written into the bytes. The receipt's offset is that of the first record.
+   * Rejects with CORRUPT_BATCH, NUMBER_TOO_LARGE, RECORD_TOO_LARGE, and for what {@link Topic.append} rejects.
+   */
+  appendBatch(
+    partition: number,
+    batch: Uint8Array,
+    options: Pick<AppendOptions, "durability" | "wait" | "signal"> = {},
+  ): Receipt {
+    const forming = this.#forming[partition];
+    const refusal = this.#closedToAppends() ?? batchRefusal(batch, this.batchBytesMax, options);
+    if (refusal !== undefined) return refusedReceipt(partition, refusal);
+    if (forming === undefined) {
+      return refusedReceipt(partition, partitionError(this.name, partition, this.#forming.length));
+    }
+    return this.#host.appender.appendBatch(this, forming, sealedBatch(batch), options);
   }
 
   /**
@@ -310,12 +330,15 @@ export class Topic implements AppendTarget {
     return this.#isDeleted ? deletedError(this.name) : undefined;
   }
 
-  #refusal(record: RecordInput, options: AppendOptions): LogError | undefined {
+  #closedToAppends(): LogError | undefined {
     const gone = this.#goneError();
-    if (gone !== undefined) return gone;
-    if (this.#host.storage.manifest.readOnly) {
-      return new LogError("READ_ONLY", "the log was opened read-only: open it without readOnly to append");
-    }
+    if (gone !== undefined || !this.#host.storage.manifest.readOnly) return gone;
+    return new LogError("READ_ONLY", "the log was opened read-only: open it without readOnly to append");
+  }
+
+  #refusal(record: RecordInput, options: AppendOptions): LogError | undefined {
+    const refusal = this.#closedToAppends();
+    if (refusal !== undefined) return refusal;
     const partitions = this.#forming.length;
     return recordRefusal(record, this.name, partitions) ?? optionsRefusal(options, record, partitions);
   }
@@ -352,8 +375,7 @@ export class Topic implements AppendTarget {
 
   #noPartition(number: number): never {
     checkInteger("partition", number, 0);
-    const message = `the topic "${this.name}" has partitions 0 to ${this.#partitions.length - 1}, not ${number}`;
-    throw new LogError("PARTITION_NOT_FOUND", message, { details: { topic: this.name, partition: number } });
+    throw partitionError(this.name, number, this.#partitions.length);
   }
 }
 

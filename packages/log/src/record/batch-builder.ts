@@ -4,6 +4,7 @@ import { assert } from "../assert.js";
 import { batchCrcStart, batchField, batchHeaderBytes, batchPrefixBytes, writeInt64 } from "./batch-format.js";
 import { type Compression, compress, compressionId } from "./compression.js";
 import { crc32c } from "./crc32c.js";
+import { placeBatch } from "./record-batch.js";
 import { varintSize, varlongSize, writeVarint, writeVarlong } from "./varint.js";
 
 export type Bytes = Uint8Array | string;
@@ -120,6 +121,29 @@ export class BatchBuilder {
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
     grown.set(this.#buffer.subarray(0, this.#end));
     this.#buffer = grown;
+  }
+}
+
+/** A batch that somebody else has encoded and checked, to be given a place as it is. */
+export class SealedBatch {
+  readonly #bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  get size(): number {
+    return this.#bytes.length;
+  }
+
+  /** How many offsets it takes: more than it has records if some were removed. */
+  get recordCount(): number {
+    return this.#bytes.readInt32BE(batchField.lastOffsetDelta) + 1;
+  }
+
+  seal({ baseOffset, partitionLeaderEpoch }: SealOptions): Buffer {
+    placeBatch(this.#bytes, baseOffset, partitionLeaderEpoch);
+    return this.#bytes;
   }
 }
 

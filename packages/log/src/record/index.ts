@@ -1,5 +1,12 @@
 // Bytes and records, both ways, without I/O. Everything else in the engine carries batches as opaque bytes.
-export { BatchBuilder, type Bytes, type HeadersInput, recordSizeMax } from "./batch-builder.js";
+export {
+  BatchBuilder,
+  type Bytes,
+  type HeadersInput,
+  recordSizeMax,
+  SealedBatch,
+  type SealOptions,
+} from "./batch-builder.js";
 export { batchField, batchHeaderBytes, readInt64, writeInt64 } from "./batch-format.js";
 export { type Compression, requireCompression } from "./compression.js";
 export { crc32c } from "./crc32c.js";
