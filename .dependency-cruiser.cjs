@@ -101,6 +101,12 @@ module.exports = {
       to: { pathNot: "^packages/protocol/" },
     },
     {
+      name: "broker imports log and protocol",
+      severity: "error",
+      from: { path: "^packages/broker/", pathNot: test },
+      to: { pathNot: ["^packages/(broker|log|protocol)/"], dependencyTypesNot: ["core"] },
+    },
+    {
       name: "examples import what people install",
       severity: "error",
       from: { path: "^examples/" },

@@ -16,7 +16,7 @@ const args = process.argv.slice(2);
 const options = args.filter((arg) => arg.startsWith("-"));
 const parts = args.filter((arg) => !arg.startsWith("-"));
 const files = [
-  ...["log", "protocol", "strandlog"].flatMap((name) =>
+  ...["log", "protocol", "broker", "strandlog"].flatMap((name) =>
     compiledTests(`packages/${name}/src`, `packages/${name}/dist`),
   ),
   ...compiledTests("test", "test/dist"),

@@ -10,6 +10,7 @@ export type { Acknowledged, AcknowledgedListener, RecordInput } from "./face/for
 export type { GroupLag, PartitionLag } from "./face/lag.js";
 export type { Handler, RetryOptions } from "./face/lane.js";
 export type { Log, LogStats } from "./face/log.js";
+export type { Committed } from "./face/metadata-values.js";
 export type { GetResult, Partition } from "./face/partition.js";
 export { type ProcessOptions, unapplied } from "./face/processing.js";
 export type { FileRangeOptions, RawReadOptions, RawSlice } from "./face/raw.js";
@@ -17,7 +18,7 @@ export type { Position, ReadOptions } from "./face/reading.js";
 export type { AppendResult, Receipt } from "./face/receipt.js";
 export type { RetentionResult, StalledGroup } from "./face/retention.js";
 export type { Topic, TopicDescription } from "./face/topic.js";
-export type { GroupDescription } from "./face/topic-groups.js";
+export type { CommitPlace, GroupDescription } from "./face/topic-groups.js";
 export type {
   Progress,
   ProgressSource,

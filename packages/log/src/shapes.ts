@@ -21,6 +21,11 @@ export function nullOr(shape: Shape): Shape {
   return (value) => (value === null ? undefined : shape(value));
 }
 
+/** Of a field that need not be there. */
+export function orMissing(shape: Shape): Shape {
+  return (value) => (value === undefined ? undefined : shape(value));
+}
+
 export function listOf(item: Shape): Shape {
   return (value) =>
     Array.isArray(value)

@@ -26,6 +26,17 @@ export async function committedOffsets(
   return groups;
 }
 
+/** What writes down that a group goes on there; undefined forgets the partition. */
+export function committedPut(
+  topicId: string,
+  group: string,
+  partition: number,
+  committed: Committed | undefined,
+): MetadataPut {
+  const key = `${groupPrefix(topicId)}${encodeURIComponent(group)}/${partition}`;
+  return { key, value: committed === undefined ? undefined : JSON.stringify(committed) };
+}
+
 /** Someone who reads partitions of the group. */
 export type Member = object;
 
@@ -86,10 +97,9 @@ export class Group {
   }
 
   puts(offsets: ReadonlyMap<number, number>): MetadataPut[] {
-    return [...offsets].map(([partition, offset]) => ({
-      key: `${groupPrefix(this.#topicId)}${encodeURIComponent(this.name)}/${partition}`,
-      value: JSON.stringify({ offset, at: this.#clock.now() } satisfies Committed),
-    }));
+    return [...offsets].map(([partition, offset]) =>
+      committedPut(this.#topicId, this.name, partition, { offset, at: this.#clock.now() }),
+    );
   }
 
   /** The offsets have been written. */

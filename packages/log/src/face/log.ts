@@ -9,7 +9,7 @@ import { Appender } from "./appender.js";
 import type { Consumer } from "./consumer.js";
 import { dedupePrefix } from "./deduplication.js";
 import { groupPrefix } from "./group.js";
-import { readTopicEntry, type TopicEntry, topicEntryText } from "./metadata-values.js";
+import { groupOf, readTopicEntry, type TopicEntry, topicEntryText } from "./metadata-values.js";
 import type { AppendResult } from "./receipt.js";
 import { Retention, refuseReadOnly, type StalledGroup } from "./retention.js";
 import { Topic, type TopicDescription, type TopicHost } from "./topic.js";
@@ -64,6 +64,15 @@ export class Log {
     };
   }
 
+  /** @internal */
+  get storage(): LogStorage {
+    return this.#storage;
+  }
+  /** @internal */
+  get clock(): Clock {
+    return this.#clock;
+  }
+
   /** @internal Begins to look after retention. */
   start(): void {
     if (!this.#storage.manifest.readOnly) this.#retention.start();
@@ -114,6 +123,13 @@ export class Log {
     this.#refuseClosed();
     const entries = await this.#storage.metadata.list(topicPrefix);
     return entries.map(({ key }) => key.slice(topicPrefix.length));
+  }
+
+  /** Names of all groups that have committed anything, in any topic, sorted. */
+  async groups(): Promise<string[]> {
+    this.#refuseClosed();
+    const entries = await this.#storage.metadata.list("group/");
+    return [...new Set(entries.map(({ key }) => groupOf(key)))].sort();
   }
 
   /** Deletes a topic with all its records; TOPIC_NOT_FOUND if there is none. Appends not yet durable are refused. */

@@ -2,7 +2,7 @@
 // JSON, whose shape is checked when it is read: the store may be another program's too.
 import { LogError } from "../errors.js";
 import type { TopicConfig } from "../options.js";
-import { fields, oneOf, parseShaped, type Shape, text, whole } from "../shapes.js";
+import { fields, oneOf, orMissing, parseShaped, type Shape, text, whole } from "../shapes.js";
 
 /** Of a topic, under "topic/<name>". */
 export interface TopicEntry {
@@ -16,6 +16,10 @@ export interface Committed {
   readonly offset: number;
   /** When it was committed, in milliseconds since 1970. */
   readonly at: number;
+  /** What a client of Kafka's has noted beside it. */
+  readonly metadata?: string;
+  /** The leader epoch of the record before, if the client knew it. */
+  readonly leaderEpoch?: number;
 }
 
 /** Of an id that a producer gave to a record, under "dedupe/<topicId>/<producer>/<id>". */
@@ -54,7 +58,12 @@ const unsaid: TopicConfig = {
   segmentMs: 604_800_000,
   maxMessageBytes: 1_048_588,
 };
-const committedShape = fields({ offset: whole(), at: whole(Number.MIN_SAFE_INTEGER) });
+const committedShape = fields({
+  offset: whole(),
+  at: whole(Number.MIN_SAFE_INTEGER),
+  metadata: orMissing(text),
+  leaderEpoch: orMissing(whole()),
+});
 const placeShape = fields({ partition: whole(), offset: whole(), turn: whole() });
 
 export function topicEntryText({ topicId, config }: TopicEntry): string {
@@ -87,6 +96,11 @@ export function readCommitted(
     partition: Number(partition),
     committed: readValue(key, value, committedShape),
   };
+}
+
+/** The group that a key is about, which begins with "group/<topic id>/". */
+export function groupOf(key: string): string {
+  return decoded(key, key.split("/")[2] ?? "");
 }
 
 function decoded(key: string, name: string): string {

@@ -82,9 +82,22 @@ export class Partition {
     }
   }
 
+  /** Settles when there may be something to read at the offset or after it; rejects when the topic is deleted. */
+  async watch(offset: number, signal?: AbortSignal): Promise<void> {
+    await this.#storage.watch(this.#source.id, checkInteger("offset", offset, 0), signal);
+    this.#source.check();
+  }
+
   /** The offset that a position means now. */
   offsetOf(position: Position): Promise<number> {
     return resolvePosition(this.#source, position);
+  }
+
+  /** The first record whose timestamp, in milliseconds since 1970, is at or after the given one. */
+  async offsetForTimestamp(timestamp: number): Promise<{ offset: number; timestamp: number } | undefined> {
+    checkInteger("timestamp", timestamp, 0);
+    await this.#source.settle();
+    return this.#storage.offsetForTimestamp(this.#source.id, timestamp);
   }
 
   /** Deletes all records before an offset; "latest" deletes all. Files go when nothing in them is left. */

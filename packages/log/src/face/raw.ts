@@ -31,7 +31,8 @@ export interface RawSlice {
   readonly startOffset: number;
   /** Where to go on. */
   readonly next: number;
-  /** The end of what readers see, at the moment. */
+  /** The first offset that may be read, and the end of what readers see, at the moment. */
+  readonly logStartOffset: number;
   readonly highWatermark: number;
 }
 
@@ -46,9 +47,13 @@ export async function readRaw(source: ReadSource, options: RawReadOptions): Prom
   await source.settle();
   const offset = await resolvePosition(source, from);
   signal?.throwIfAborted();
-  const { chunks, startOffset, highWatermark } = await source.storage.read(source.id, offset, bytesMax);
+  const { chunks, startOffset, logStartOffset, highWatermark } = await source.storage.read(
+    source.id,
+    offset,
+    bytesMax,
+  );
   signal?.throwIfAborted();
-  return { ...withinBudget(chunks, bytesMax, startOffset), startOffset, highWatermark };
+  return { ...withinBudget(chunks, bytesMax, startOffset), startOffset, logStartOffset, highWatermark };
 }
 
 export async function fileRange(

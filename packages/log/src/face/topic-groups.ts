@@ -1,12 +1,14 @@
 // The named groups of one topic and their consumers in this process.
 import type { Clock } from "../clock.js";
 import { LogError } from "../errors.js";
-import type { LogStorage } from "../storage/contracts.js";
+import { checkInteger } from "../options.js";
+import type { LogStorage, MetadataPut } from "../storage/contracts.js";
+import { partitionError } from "./append-checks.js";
 import { Consumer } from "./consumer.js";
 import type { ConsumerOptions } from "./consumer-options.js";
-import { committedOffsets, Group, groupPrefix } from "./group.js";
+import { committedOffsets, committedPut, Group, groupPrefix } from "./group.js";
 import { type GroupLag, lagOf } from "./lag.js";
-import type { Committed } from "./metadata-values.js";
+import { type Committed, readCommitted } from "./metadata-values.js";
 import type { ReadSource } from "./reading.js";
 
 export interface GroupDescription extends GroupLag {
@@ -14,6 +16,9 @@ export interface GroupDescription extends GroupLag {
   /** When it last committed, in milliseconds since 1970. */
   readonly committedAt: number;
 }
+
+/** Where a group goes on in a partition, and what Kafka's clients note beside it. */
+export type CommitPlace = Omit<Committed, "at">;
 
 /** What a topic and its log lend to its groups. */
 export interface GroupsHost {
@@ -69,6 +74,37 @@ export class TopicGroups {
   /** What each group has committed, by name and partition. */
   offsets(): Promise<Map<string, Map<number, Committed>>> {
     return committedOffsets(this.#host.storage, this.#host.topicId);
+  }
+
+  /** What one group has committed, by partition. */
+  async committed(name: string): Promise<Map<number, Committed>> {
+    checkName(name);
+    const { storage, topicId } = this.#host;
+    const prefix = groupPrefix(topicId);
+    const entries = await storage.metadata.list(`${prefix}${encodeURIComponent(name)}/`);
+    return new Map(
+      entries.map(({ key, value }) => {
+        const { partition, committed } = readCommitted(prefix, key, value);
+        return [partition, committed];
+      }),
+    );
+  }
+
+  async commit(name: string, places: ReadonlyMap<number, CommitPlace | undefined>): Promise<void> {
+    checkName(name);
+    const { storage, topicId, sources, clock, topic } = this.#host;
+    const at = clock.now();
+    const puts: MetadataPut[] = [];
+    const offsets = new Map<number, number>();
+    for (const [partition, place] of places) {
+      if (sources[partition] === undefined) throw partitionError(topic, partition, sources.length);
+      if (place !== undefined) offsets.set(partition, checkInteger("offset", place.offset, 0));
+      puts.push(committedPut(topicId, name, partition, place && { ...place, at }));
+    }
+    if (puts.length === 0) return;
+    await storage.append({ batches: [], metadata: puts, durability: "disk", force: true }).durable;
+    this.#groups.get(name)?.adopt(offsets);
+    this.#host.committed();
   }
 
   async describe(): Promise<GroupDescription[]> {

@@ -1,5 +1,4 @@
 // A topic as users see it: append, read, describe, change. Made by the log, which keeps one per name.
-import { setMaxListeners } from "node:events";
 import type { ReadableStream, WritableStream } from "node:stream/web";
 import type { Clock } from "../clock.js";
 import { LogError } from "../errors.js";
@@ -19,12 +18,14 @@ import {
   FormingPartition,
   type RecordInput,
 } from "./forming.js";
+import type { Committed } from "./metadata-values.js";
 import { Partition } from "./partition.js";
-import { BatchReader, type ReadOptions, type ReadSource } from "./reading.js";
+import type { ReadOptions, ReadSource } from "./reading.js";
 import { type AppendResult, type Receipt, refusedReceipt } from "./receipt.js";
 import { type Retention, type RetentionResult, refuseReadOnly } from "./retention.js";
 import { Closable, readableOf, writableOf } from "./streams.js";
-import { type GroupDescription, TopicGroups } from "./topic-groups.js";
+import { type CommitPlace, type GroupDescription, TopicGroups } from "./topic-groups.js";
+import { readTopic } from "./topic-reading.js";
 import { Transaction, type TransactionOptions } from "./transaction.js";
 
 /** What the log lends to its topics. */
@@ -92,6 +93,9 @@ export class Topic implements AppendTarget {
   /** @internal */
   get storage(): LogStorage {
     return this.#host.storage;
+  }
+  get isDeleted(): boolean {
+    return this.#isDeleted;
   }
   /** The topic's settings as they are now. */
   get config(): TopicConfig {
@@ -165,35 +169,8 @@ export class Topic implements AppendTarget {
    * `until` counts for each partition.
    */
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord, undefined> {
-    return new Closable((signal) => this.#read({ ...options, signal }), options.signal);
-  }
-
-  async *#read(options: ReadOptions): AsyncGenerator<LogRecord, void, void> {
-    const { follow = false, signal, from, until } = options;
-    const readers: BatchReader[] = [];
-    const initialCount = this.#sources.length;
-    for (;;) {
-      let isProgress = false;
-      for (let index = 0; index < this.#sources.length; index++) {
-        // A reader that reached the end is followed by one that goes on from there; partitions may be added meanwhile.
-        const isAdded = index >= initialCount && from === "latest";
-        const start = readers[index]?.position ?? (isAdded ? "earliest" : (from ?? "earliest"));
-        const reader = new BatchReader(this.#sources[index] as ReadSource, {
-          ...options,
-          from: start,
-          follow: false,
-        });
-        readers[index] = reader;
-        for (let batch = await reader.next(); batch !== undefined; batch = await reader.next()) {
-          isProgress = true;
-          if (batch.isControl) continue;
-          for (const record of batch.records(reader.start)) if (record.offset < reader.until) yield record;
-        }
-      }
-      const isComplete = until !== undefined && readers.every((reader) => reader.position >= reader.until);
-      if (!follow || isComplete) return;
-      if (!isProgress) await this.#watchAny(readers, signal);
-    }
+    const sources = { all: this.#sources, growth: this.#growth, check: () => this.check() };
+    return new Closable((signal) => readTopic(sources, { ...options, signal }), options.signal);
   }
 
   /**
@@ -209,6 +186,18 @@ export class Topic implements AppendTarget {
   async groups(): Promise<GroupDescription[]> {
     this.check();
     return this.#groups.describe();
+  }
+
+  /** What a group has committed, by partition: for whoever reads on its behalf without being a consumer. */
+  async committed(group: string): Promise<ReadonlyMap<number, Committed>> {
+    this.check();
+    return this.#groups.committed(group);
+  }
+
+  /** Commits for a group, durably: where it goes on in each partition, backwards too. Undefined forgets a partition. */
+  async commit(group: string, places: ReadonlyMap<number, CommitPlace | undefined>): Promise<void> {
+    this.check();
+    await this.#groups.commit(group, places);
   }
 
   /** Forgets a group: it no longer holds records back, and begins anew if it comes back. */
@@ -352,25 +341,6 @@ export class Topic implements AppendTarget {
     const { groupBytesMax } = this.#host.storage.manifest;
     const batchBytesMax = Math.max(batchHeaderBytes, Math.min(maxMessageBytes, groupBytesMax));
     return { durability, compression, batchBytesMax, listeners: this.#listeners };
-  }
-
-  async #watchAny(readers: readonly BatchReader[], signal: AbortSignal | undefined): Promise<void> {
-    const known = readers.length;
-    if (this.#sources.length > known) return;
-    const done = new AbortController();
-    const either = signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]);
-    setMaxListeners(0, either);
-    const watches = this.#sources.map((source, index) =>
-      source.storage.watch(source.id, (readers[index] as BatchReader).position, either),
-    );
-    watches.push(this.#growth.wait(known, either));
-    for (const watch of watches) watch.catch(() => undefined);
-    try {
-      await Promise.race(watches);
-      this.check();
-    } finally {
-      done.abort();
-    }
   }
 
   #noPartition(number: number): never {

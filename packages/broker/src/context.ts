@@ -1,0 +1,62 @@
+// What handlers work with: the log that is served, and the connection that asks.
+import type { Log } from "@strandlog/log";
+import type { Api, Request, ResponseOf } from "@strandlog/protocol";
+import type { GroupCoordinator } from "./coordinator/group-coordinator.js";
+import type { Address, BrokerSettings } from "./options.js";
+import type { TopicDirectory } from "./topic-directory.js";
+
+export interface BrokerContext {
+  readonly log: Log;
+  readonly settings: BrokerSettings;
+  readonly topics: TopicDirectory;
+  readonly clusterId: string;
+  readonly groups: GroupCoordinator;
+  /** Told what has gone wrong with a connection. */
+  readonly report: (error: unknown) => void;
+}
+
+/** A client's connection. */
+export interface Session {
+  /** Where clients of this listener are told to connect to. */
+  readonly advertised: Address;
+  /** The client's address. */
+  readonly clientHost: string;
+  /** Aborted when the connection is gone. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * An answer, or what to do when it is this request's turn to be answered: responses leave in the order of their
+ * requests, and the next request is begun as soon as the handler has settled. Undefined: no response.
+ */
+export type Answer<Body> = Body | undefined | (() => Promise<Body | undefined>);
+
+/** A body whose type only its handler knows. */
+export type AnyBody = Readonly<Record<string, unknown>>;
+
+export interface Handler {
+  readonly api: Api;
+  /** The lowest version that is advertised; the highest is the schema's. */
+  readonly advertisedFrom: number;
+  readonly handle: (request: Request, session: Session, broker: BrokerContext) => Promise<Answer<AnyBody>>;
+}
+
+type Handle<A extends Api> = (
+  request: Request<A>,
+  session: Session,
+  broker: BrokerContext,
+) => Answer<ResponseOf<A>> | Promise<Answer<ResponseOf<A>>>;
+
+/** Ties a handler to its API's types. */
+export function handler<A extends Api>(
+  api: A,
+  handle: Handle<A>,
+  advertisedFrom: number = api.versionMin,
+): Handler {
+  return {
+    api,
+    advertisedFrom,
+    handle: async (request, session, broker) =>
+      handle(request as Request<A>, session, broker) as Answer<AnyBody>,
+  };
+}

@@ -1,0 +1,152 @@
+// Fetch: whole batches as they are stored, straight from the log. When there is less than the client waits for, the
+// request is parked until there is more, its time is up or its connection is gone.
+import { LogError, type RawSlice, type Topic } from "@strandlog/log";
+import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
+import { type BrokerContext, type Handler, handler, type Session } from "../context.js";
+import { refusalOf } from "../error-codes.js";
+import { fetchBytesMax } from "../limits.js";
+
+type Body = RequestOf<typeof apis.fetch>;
+type Response = ResponseOf<typeof apis.fetch>;
+type PartitionResponse = Response["responses"][number]["partitions"][number];
+
+/** A topic of the request, and what it is here. */
+interface Asked {
+  readonly asked: Body["topics"][number];
+  readonly topic: Topic | undefined;
+}
+
+/** What there was at one look. */
+interface Look {
+  readonly responses: Response["responses"];
+  readonly bytes: number;
+  readonly hasError: boolean;
+  /** Where to look for more, and from where on. */
+  readonly ends: readonly { readonly topic: Topic; readonly partition: number; readonly offset: number }[];
+}
+
+export const fetchHandler: Handler = handler(
+  apis.fetch,
+  ({ apiVersion, body }, session, broker) =>
+    () =>
+      fetch(body, apiVersion >= 13, session, broker),
+);
+
+async function fetch(
+  body: Body,
+  isById: boolean,
+  session: Session,
+  broker: BrokerContext,
+): Promise<Response> {
+  const { clock } = broker.log;
+  const deadlineMs = clock.elapsedMs() + body.maxWaitMs;
+  const asked = await Promise.all(
+    body.topics.map(async (each): Promise<Asked> => {
+      const topic = isById ? broker.topics.findById(each.topicId) : broker.topics.find(each.topic);
+      return { asked: each, topic: await topic };
+    }),
+  );
+  const missing = isById ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+  for (;;) {
+    const look = await lookInto(asked, body, missing);
+    const leftMs = deadlineMs - clock.elapsedMs();
+    const isDone = leftMs <= 0 || look.hasError || look.bytes >= body.minBytes || look.ends.length === 0;
+    if (isDone || session.signal.aborted) return { errorCode: ErrorCode.NONE, responses: look.responses };
+    await growth(look.ends, leftMs, session, broker);
+  }
+}
+
+async function lookInto(all: readonly Asked[], { maxBytes }: Body, missing: number): Promise<Look> {
+  const bytesMax = Math.min(maxBytes, fetchBytesMax);
+  const ends: { topic: Topic; partition: number; offset: number }[] = [];
+  let bytes = 0;
+  let hasError = false;
+  const responses: Response["responses"][number][] = [];
+  for (const { asked, topic } of all) {
+    const partitions: PartitionResponse[] = [];
+    for (const { partition, fetchOffset, partitionMaxBytes } of asked.partitions) {
+      const budget = Math.min(partitionMaxBytes, bytesMax - bytes);
+      const { length, ...response } =
+        topic === undefined
+          ? refused(partition, missing)
+          : await read(topic, partition, fetchOffset, budget, bytes === 0);
+      bytes += length;
+      partitions.push(response);
+      if (response.errorCode !== ErrorCode.NONE) hasError = true;
+      else if (topic !== undefined) ends.push({ topic, partition, offset: response.highWatermark });
+    }
+    responses.push({ topic: asked.topic, topicId: asked.topicId, partitions });
+  }
+  return { responses, bytes, hasError, ends };
+}
+
+/** `isFirst`: nothing has been found yet, so one batch has to be given, however large it is. */
+async function read(
+  topic: Topic,
+  partition: number,
+  from: number,
+  budget: number,
+  isFirst: boolean,
+): Promise<PartitionResponse & { readonly length: number }> {
+  try {
+    if (from < 0) return refused(partition, ErrorCode.OFFSET_OUT_OF_RANGE);
+    const slice = await topic.partition(partition).readRaw({ from, bytesMax: Math.max(budget, 1) });
+    if (
+      from < slice.logStartOffset ||
+      (from > slice.highWatermark && (await isBeyond(topic, partition, from)))
+    ) {
+      return { ...refused(partition, ErrorCode.OFFSET_OUT_OF_RANGE), ...placesOf(slice) };
+    }
+    const isTooMuch = !isFirst && slice.length > budget;
+    return {
+      partitionIndex: partition,
+      errorCode: ErrorCode.NONE,
+      ...placesOf(slice),
+      abortedTransactions: [],
+      records: isTooMuch ? [] : slice.chunks,
+      length: isTooMuch ? 0 : slice.length,
+    };
+  } catch (error) {
+    return refused(partition, refusalOf(error).errorCode);
+  }
+}
+
+function placesOf({ highWatermark, logStartOffset }: RawSlice) {
+  return { highWatermark, logStartOffset, lastStableOffset: highWatermark };
+}
+
+/** What was appended and is not yet visible is no place to be driven away from. */
+async function isBeyond(topic: Topic, partition: number, offset: number): Promise<boolean> {
+  return offset > (await topic.partition(partition).describe()).logEndOffset;
+}
+
+function refused(partitionIndex: number, errorCode: number) {
+  return { partitionIndex, errorCode, highWatermark: -1, abortedTransactions: [], records: [], length: 0 };
+}
+
+/** Settles when one of the partitions has more, the time is up, or nobody waits any longer. */
+async function growth(
+  ends: Look["ends"],
+  leftMs: number,
+  { signal }: Session,
+  { log }: BrokerContext,
+): Promise<void> {
+  const over = new AbortController();
+  const end = (): void => over.abort();
+  const timer = log.clock.startTimer(leftMs, end);
+  signal.addEventListener("abort", end, { once: true });
+  try {
+    const watches = ends.map(({ topic, partition, offset }) =>
+      topic.partition(partition).watch(offset, over.signal),
+    );
+    await Promise.race(watches).catch((error: unknown) => {
+      // A topic that is gone is found to be so at the next look.
+      if (!over.signal.aborted && !(error instanceof LogError)) throw error;
+    });
+    end();
+    await Promise.allSettled(watches);
+  } finally {
+    timer.cancel();
+    signal.removeEventListener("abort", end);
+  }
+}

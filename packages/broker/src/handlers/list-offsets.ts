@@ -1,0 +1,75 @@
+import type { Topic } from "@strandlog/log";
+import { apis, ErrorCode, type ResponseOf } from "@strandlog/protocol";
+import { type Handler, handler } from "../context.js";
+import { refusalOf } from "../error-codes.js";
+
+type Topics = ResponseOf<typeof apis.listOffsets>["topics"];
+type PartitionResponse = Topics[number]["partitions"][number];
+
+/** In place of a timestamp. */
+const latest = -1;
+const earliest = -2;
+const maxTimestamp = -3;
+const earliestLocal = -4;
+
+export const listOffsetsHandler: Handler = handler(apis.listOffsets, async ({ body }, _session, broker) => {
+  const topics = body.topics.map(async ({ name, partitions }) => {
+    const topic = await broker.topics.find(name);
+    const answers = partitions.map(({ partitionIndex, timestamp }) =>
+      answer(topic, partitionIndex, timestamp),
+    );
+    return { name, partitions: await Promise.all(answers) };
+  });
+  return { topics: await Promise.all(topics) };
+});
+
+async function answer(
+  topic: Topic | undefined,
+  partitionIndex: number,
+  asked: number,
+): Promise<PartitionResponse> {
+  if (topic === undefined) return { partitionIndex, errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
+  try {
+    const { offset, timestamp } = await find(topic, partitionIndex, asked);
+    return { partitionIndex, errorCode: ErrorCode.NONE, offset, timestamp };
+  } catch (error) {
+    return { partitionIndex, errorCode: refusalOf(error).errorCode };
+  }
+}
+
+const nowhere = { offset: -1, timestamp: -1 };
+
+async function find(
+  topic: Topic,
+  number: number,
+  asked: number,
+): Promise<{ offset: number; timestamp: number }> {
+  const partition = topic.partition(number);
+  switch (asked) {
+    case latest:
+      return { ...nowhere, offset: (await partition.describe()).highWatermark };
+    case earliest:
+    case earliestLocal:
+      return { ...nowhere, offset: (await partition.describe()).logStartOffset };
+    case maxTimestamp:
+      return newest((timestamp) => partition.offsetForTimestamp(timestamp));
+    default:
+      return (await partition.offsetForTimestamp(Math.max(asked, 0))) ?? nowhere;
+  }
+}
+
+/** The first record of those with the highest timestamp: rarely asked for, so it is searched for by halves. */
+async function newest(
+  firstFrom: (timestamp: number) => Promise<{ offset: number; timestamp: number } | undefined>,
+): Promise<{ offset: number; timestamp: number }> {
+  let found = await firstFrom(0);
+  if (found === undefined) return nowhere;
+  let beyond = Number.MAX_SAFE_INTEGER;
+  while (found.timestamp + 1 < beyond) {
+    const middle: number = found.timestamp + Math.ceil((beyond - found.timestamp) / 2);
+    const later = await firstFrom(middle);
+    if (later === undefined) beyond = middle;
+    else found = later.timestamp > found.timestamp ? later : found;
+  }
+  return found;
+}

@@ -1,0 +1,78 @@
+import type { Topic } from "@strandlog/log";
+import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
+import { type BrokerContext, type Handler, handler } from "../context.js";
+import { type Refusal, refusalOf } from "../error-codes.js";
+
+type Body = ResponseOf<typeof apis.metadata>;
+type Described = Body["topics"][number];
+type Asked = NonNullable<RequestOf<typeof apis.metadata>["topics"]>[number];
+
+/** In place of an id, where there is none. */
+const noId = "AAAAAAAAAAAAAAAAAAAAAA";
+
+export const metadataHandler: Handler = handler(
+  apis.metadata,
+  async ({ apiVersion, body }, { advertised }, broker): Promise<Body> => {
+    const { nodeId } = broker.settings;
+    const isAll = body.topics === null || (apiVersion === 0 && body.topics.length === 0);
+    const mayCreate = apiVersion < 4 || body.allowAutoTopicCreation;
+    const topics = isAll
+      ? (await broker.topics.all()).map((topic) => described(topic, nodeId))
+      : await Promise.all((body.topics ?? []).map((asked) => describe(asked, mayCreate, broker)));
+    return {
+      brokers: [{ nodeId, ...advertised }],
+      clusterId: broker.clusterId,
+      controllerId: nodeId,
+      topics,
+    };
+  },
+);
+
+async function describe(
+  { name, topicId }: Asked,
+  mayCreate: boolean,
+  broker: BrokerContext,
+): Promise<Described> {
+  if (name === null) {
+    const topic = await broker.topics.findById(topicId);
+    if (topic !== undefined) return described(topic, broker.settings.nodeId);
+    return { errorCode: ErrorCode.UNKNOWN_TOPIC_ID, name, topicId, partitions: [] };
+  }
+  try {
+    const topic = (await broker.topics.find(name)) ?? (mayCreate ? await create(name, broker) : undefined);
+    if (topic !== undefined) return described(topic, broker.settings.nodeId);
+    return missing(name, { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION });
+  } catch (error) {
+    return missing(name, refusalOf(error));
+  }
+}
+
+/** Somebody else may have made it meanwhile. */
+async function create(name: string, { topics, settings }: BrokerContext): Promise<Topic | undefined> {
+  if (!settings.autoCreateTopics) return undefined;
+  return topics.create(name, { partitions: settings.numPartitions }).catch(async (error: unknown) => {
+    const made = await topics.find(name);
+    if (made === undefined) throw error;
+    return made;
+  });
+}
+
+function described({ name, topicId, partitionCount }: Topic, nodeId: number): Described {
+  return {
+    errorCode: ErrorCode.NONE,
+    name,
+    topicId,
+    partitions: Array.from({ length: partitionCount }, (_, partitionIndex) => ({
+      errorCode: ErrorCode.NONE,
+      partitionIndex,
+      leaderId: nodeId,
+      replicaNodes: [nodeId],
+      isrNodes: [nodeId],
+      offlineReplicas: [],
+    })),
+  };
+}
+
+function missing(name: string, { errorCode }: Pick<Refusal, "errorCode">): Described {
+  return { errorCode, name, topicId: noId, partitions: [] };
+}

@@ -1,0 +1,117 @@
+// What groups have committed. It is kept by the log, for the library's consumers and for Kafka's clients alike.
+import type { CommitPlace, Topic } from "@strandlog/log";
+import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
+import { type BrokerContext, type Handler, handler } from "../context.js";
+import { refusalOf } from "../error-codes.js";
+import { commitMetadataBytesMax } from "../limits.js";
+
+type CommitTopic = RequestOf<typeof apis.offsetCommit>["topics"][number];
+type CommitTopicResponse = ResponseOf<typeof apis.offsetCommit>["topics"][number];
+type FetchTopics = ResponseOf<typeof apis.offsetFetch>["topics"];
+type AskedTopics = RequestOf<typeof apis.offsetFetch>["topics"];
+
+export const offsetCommitHandler: Handler = handler(apis.offsetCommit, async ({ body }, _session, broker) => {
+  const { groupId, generationIdOrMemberEpoch: generation, memberId, groupInstanceId: instanceId } = body;
+  const group = broker.groups.find(groupId);
+  const outside = generation < 0 ? ErrorCode.NONE : ErrorCode.ILLEGAL_GENERATION;
+  const refusal =
+    groupId === ""
+      ? ErrorCode.INVALID_GROUP_ID
+      : (group?.mayCommit({ memberId, instanceId }, generation) ?? outside);
+  const topics = body.topics.map((each) =>
+    refusal === ErrorCode.NONE ? commit(groupId, each, broker) : refuseAll(each, refusal),
+  );
+  return { topics: await Promise.all(topics) };
+});
+
+async function commit(
+  groupId: string,
+  asked: CommitTopic,
+  broker: BrokerContext,
+): Promise<CommitTopicResponse> {
+  const topic = await broker.topics.find(asked.name);
+  if (topic === undefined) return refuseAll(asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+  const places = new Map<number, CommitPlace>();
+  const partitions = asked.partitions.map((each) => {
+    const { partitionIndex, committedOffset, committedLeaderEpoch, committedMetadata } = each;
+    const errorCode = commitRefusal(topic, each);
+    if (errorCode === ErrorCode.NONE) {
+      places.set(partitionIndex, {
+        offset: committedOffset,
+        ...(committedMetadata === null || committedMetadata === "" ? {} : { metadata: committedMetadata }),
+        ...(committedLeaderEpoch < 0 ? {} : { leaderEpoch: committedLeaderEpoch }),
+      });
+    }
+    return { partitionIndex, errorCode };
+  });
+  try {
+    await topic.commit(groupId, places);
+    return { name: asked.name, partitions };
+  } catch (error) {
+    return refuseAll(asked, refusalOf(error).errorCode);
+  }
+}
+
+function commitRefusal(topic: Topic, each: CommitTopic["partitions"][number]): number {
+  const { partitionIndex, committedOffset, committedMetadata } = each;
+  if (partitionIndex < 0 || partitionIndex >= topic.partitionCount)
+    return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+  if (Buffer.byteLength(committedMetadata ?? "") > commitMetadataBytesMax)
+    return ErrorCode.OFFSET_METADATA_TOO_LARGE;
+  return committedOffset < 0 ? ErrorCode.INVALID_COMMIT_OFFSET_SIZE : ErrorCode.NONE;
+}
+
+function refuseAll({ name, partitions }: CommitTopic, errorCode: number): CommitTopicResponse {
+  return { name, partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })) };
+}
+
+export const offsetFetchHandler: Handler = handler(
+  apis.offsetFetch,
+  async ({ apiVersion, body }, _session, broker) => {
+    if (apiVersion < 8) {
+      const topics = await committed(body.groupId, body.topics, broker);
+      return { topics, errorCode: ErrorCode.NONE, groups: [] };
+    }
+    const groups = body.groups.map(async ({ groupId, topics }) => ({
+      groupId,
+      topics: await committed(groupId, topics, broker),
+      errorCode: ErrorCode.NONE,
+    }));
+    return { topics: [], groups: await Promise.all(groups) };
+  },
+);
+
+/** Null asks for all that the group has committed. */
+async function committed(groupId: string, asked: AskedTopics, broker: BrokerContext): Promise<FetchTopics> {
+  if (asked === null) {
+    const all = (await broker.topics.all()).map((topic) =>
+      committedIn(topic.name, topic, groupId, undefined),
+    );
+    return (await Promise.all(all)).filter(({ partitions }) => partitions.length > 0);
+  }
+  return Promise.all(
+    asked.map(async ({ name, partitionIndexes }) =>
+      committedIn(name, await broker.topics.find(name), groupId, partitionIndexes),
+    ),
+  );
+}
+
+async function committedIn(
+  name: string,
+  topic: Topic | undefined,
+  groupId: string,
+  asked: readonly number[] | undefined,
+): Promise<FetchTopics[number]> {
+  const places = groupId === "" ? undefined : await topic?.committed(groupId);
+  const partitions = (asked ?? [...(places?.keys() ?? [])]).map((partitionIndex) => {
+    const place = places?.get(partitionIndex);
+    return {
+      partitionIndex,
+      committedOffset: place?.offset ?? -1,
+      committedLeaderEpoch: place?.leaderEpoch ?? -1,
+      metadata: place?.metadata ?? "",
+      errorCode: ErrorCode.NONE,
+    };
+  });
+  return { name, partitions };
+}

@@ -1,0 +1,23 @@
+// What clients may ask of the broker, so that none of them can take it from the others.
+
+const mebibyte = 1024 * 1024;
+
+/** Longest request. */
+export const requestBytesMax: number = 100 * mebibyte;
+/** Requests of one connection that have been received and not yet been answered: more are not read. */
+export const pipelinedMax = 64;
+export const pipelinedBytesMax: number = 16 * mebibyte;
+/** Connections at a time, well below the usual limit of descriptors: segments need some, too. */
+export const connectionsMax = 768;
+/** Without a request, a connection is closed. */
+export const idleMsMax: number = 10 * 60_000;
+/** A request whose first bytes are there has to be there by then. */
+export const partialMsMax = 30_000;
+/** What one Fetch answers at most, as with Kafka. */
+export const fetchBytesMax: number = 55 * mebibyte;
+export const groupMembersMax = 1000;
+/** What a client may note beside a committed offset. */
+export const commitMetadataBytesMax = 4096;
+/** Below this a member could not even answer. */
+export const sessionTimeoutMsMin = 100;
+export const sessionTimeoutMsMax: number = 30 * 60_000;
