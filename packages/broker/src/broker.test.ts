@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { LogError } from "@strandlog/log";
 import { BatchBuilder } from "@strandlog/log/storage";
 import { apis, ErrorCode } from "@strandlog/protocol";
-import { listen } from "./index.js";
-import { Client, serve } from "./test-support.js";
+import { type Broker, listen } from "./index.js";
+import { Client, crc32c, serve } from "./test-support.js";
 
 const noId = "AAAAAAAAAAAAAAAAAAAAAA";
 
@@ -186,6 +186,8 @@ test("a batch that must not be stored is refused, each for its reason, and nothi
     [[changed((batch) => batch.writeInt8(1, 16))], ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT],
     [[changed((batch) => batch.writeInt32BE(5, 57))], ErrorCode.INVALID_RECORD],
     [[changed((batch) => batch.writeInt16BE(0x20, 21))], ErrorCode.INVALID_RECORD],
+    [[changed((batch) => batch.writeInt16BE(0x10, 21))], ErrorCode.INVALID_TXN_STATE],
+    [[changed((batch) => batch.writeBigInt64BE(7n, 43))], ErrorCode.INVALID_RECORD],
     [[batchOf("a"), batchOf("b")], ErrorCode.INVALID_RECORD],
     [[batchOf("a".repeat(1000))], ErrorCode.MESSAGE_TOO_LARGE],
   ];
@@ -196,6 +198,45 @@ test("a batch that must not be stored is refused, each for its reason, and nothi
   const { responses } = await client.request(apis.produce, 9, produceTo("orders", 7, batchOf("a")));
   assert.equal(responses[0]?.partitionResponses[0]?.errorCode, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
   assert.equal((await topic.partition(0).describe()).logEndOffset, 0);
+});
+
+test("producers get ids that are never given twice, whatever becomes of the broker", async (t) => {
+  const { broker, log } = await serve(t);
+  const ask = async (one: Broker, transactionalId: string | null = null) => {
+    const client = await Client.connect(t, one);
+    return client.request(apis.initProducerId, 4, { transactionalId, transactionTimeoutMs: 1000 });
+  };
+  const given = await Promise.all([ask(broker), ask(broker), ask(broker)]);
+  await broker.close();
+  const again = await listen(log, { kafka: 0 });
+  t.after(() => again.close());
+  given.push(await ask(again));
+  assert.equal(new Set(given.map(({ producerId }) => producerId)).size, 4);
+  assert.ok(
+    given.every(({ producerEpoch, errorCode }) => producerEpoch === 0 && errorCode === ErrorCode.NONE),
+  );
+  assert.equal((await ask(again, "tx")).errorCode, ErrorCode.UNSUPPORTED_VERSION);
+});
+
+test("what an idempotent producer sends again is answered as the first time, and stored once", async (t) => {
+  const { broker, log } = await serve(t);
+  const topic = await log.topic("orders");
+  const client = await Client.connect(t, broker);
+  const send = async (sequence: number) => {
+    const batch = batchOf("a");
+    batch.writeBigInt64BE(7n, 43);
+    batch.writeInt16BE(0, 51);
+    batch.writeInt32BE(sequence, 53);
+    batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
+    const { responses } = await client.request(apis.produce, 9, produceTo("orders", 0, batch));
+    const { errorCode, baseOffset } = responses[0]?.partitionResponses[0] ?? {};
+    return [errorCode, baseOffset];
+  };
+  assert.deepEqual(await send(0), [ErrorCode.NONE, 0]);
+  assert.deepEqual(await send(1), [ErrorCode.NONE, 1]);
+  assert.deepEqual(await send(0), [ErrorCode.NONE, 0]);
+  assert.deepEqual(await send(3), [ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, -1]);
+  assert.equal((await topic.partition(0).describe()).logEndOffset, 2);
 });
 
 test("without acks there is no response; an error ends the connection", async (t) => {

@@ -7,6 +7,7 @@ import { type Log, LogError } from "@strandlog/log";
 import { Connection } from "./connection.js";
 import type { BrokerContext } from "./context.js";
 import { GroupCoordinator } from "./coordinator/group-coordinator.js";
+import { ProducerIds } from "./coordinator/producer-ids.js";
 import { connectionsMax } from "./limits.js";
 import { type Address, type BrokerOptions, brokerSettings } from "./options.js";
 import { TopicDirectory } from "./topic-directory.js";
@@ -40,6 +41,7 @@ export async function listen(log: Log, options: BrokerOptions = {}): Promise<Bro
     topics: new TopicDirectory(log),
     clusterId: await clusterIdOf(log),
     groups: new GroupCoordinator(log.clock),
+    producerIds: new ProducerIds(log),
     report: (error) => failures.publish({ error }),
   };
   const server = new KafkaServer(context);

@@ -12,6 +12,7 @@ const lastOffsetDeltaAt = 23;
 const producerIdAt = 43;
 const baseSequenceAt = 53;
 const recordCountAt = 57;
+const transactionalBit = 0x10;
 const controlBit = 0x20;
 
 /** One batch, as producers of today write them: nothing that only a broker may write. */
@@ -30,6 +31,9 @@ export function batchRefusal(records: Buffer | null): Refusal | undefined {
     return invalid(`it counts ${count} records`);
   if ((records.readInt16BE(attributesAt) & controlBit) !== 0)
     return invalid("only a broker writes control batches");
+  if ((records.readInt16BE(attributesAt) & transactionalBit) !== 0) {
+    return { errorCode: ErrorCode.INVALID_TXN_STATE, errorMessage: "there are no transactions yet" };
+  }
   const hasProducer = records.readInt32BE(producerIdAt) >= 0;
   if (hasProducer && records.readInt32BE(baseSequenceAt) < 0)
     return invalid("it has a producer and no sequence");

@@ -26,3 +26,9 @@ export const systemClock: Clock = {
   },
   randomBytes: (count) => randomBytes(count),
 };
+
+/** Calls back once when the event loop has turned: whatever is ready to happen has happened by then. */
+export function soon(action: () => void): Timer {
+  const immediate = setImmediate(action);
+  return { cancel: () => clearImmediate(immediate) };
+}

@@ -22,7 +22,9 @@ export const errorCodes = {
   NUMBER_TOO_LARGE: "A 64-bit number in a file is beyond 2^53.",
   OFFSET_OUT_OF_RANGE:
     "The offset lies beyond the end of the partition, or records before it cannot be deleted.",
+  OUT_OF_ORDER_SEQUENCE: "A batch of an idempotent producer does not follow the one before it.",
   PARTITION_NOT_FOUND: "The topic has no such partition.",
+  PRODUCER_FENCED: "An idempotent producer writes with an epoch that another one has taken over from.",
   READ_ONLY: "The log was opened read-only.",
   RECORD_TOO_LARGE: "The record exceeds the topic's maxMessageBytes.",
   TOPIC_EXISTS: "A topic of that name exists already, with other settings.",

@@ -1,7 +1,7 @@
 // The engine's door: what an application needs. Drivers find their contract in ./storage, inspectors in ./format.
 export type { Clock, Timer } from "./clock.js";
 export { type ErrorCode, errorCodes, LogError } from "./errors.js";
-export type { AppendOptions } from "./face/append-options.js";
+export type { AppendBatchOptions, AppendOptions } from "./face/append-options.js";
 export type { Consumer } from "./face/consumer.js";
 export type { ConsumerOptions, Place } from "./face/consumer-options.js";
 export type { DeadLetterTopic } from "./face/dead-letter.js";

@@ -4,6 +4,9 @@ import { type BrokerContext, type Handler, handler } from "../context.js";
 import type { ConsumerGroup } from "../coordinator/consumer-group.js";
 import { refusalOf } from "../error-codes.js";
 
+/** Of groups of which only their offsets are left: nothing else commits any. */
+const consumerType = "consumer";
+
 type Described = ResponseOf<typeof apis.describeGroups>["groups"][number];
 
 export const listGroupsHandler: Handler = handler(
@@ -15,7 +18,7 @@ export const listGroupsHandler: Handler = handler(
       const group = groups.find(groupId);
       return {
         groupId,
-        protocolType: group?.protocolType ?? "",
+        protocolType: group?.protocolType ?? consumerType,
         groupState: stateOf(group),
         groupType: "classic",
       };
@@ -59,7 +62,8 @@ function describe(groupId: string, { groups }: BrokerContext, hasCommitted: bool
 }
 
 function unknown(groupId: string, errorCode: number, groupState: string): Described {
-  return { errorCode, groupId, groupState, protocolType: "", protocolData: "", members: [] };
+  const protocolType = groupState === "Empty" ? consumerType : "";
+  return { errorCode, groupId, groupState, protocolType, protocolData: "", members: [] };
 }
 
 function stateOf(group: ConsumerGroup | undefined): string {

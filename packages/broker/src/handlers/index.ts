@@ -11,6 +11,7 @@ import {
   offsetDeleteHandler,
 } from "./group-admin.js";
 import { heartbeatHandler, joinGroupHandler, leaveGroupHandler, syncGroupHandler } from "./groups.js";
+import { initProducerIdHandler } from "./init-producer-id.js";
 import { listOffsetsHandler } from "./list-offsets.js";
 import { metadataHandler } from "./metadata.js";
 import { offsetCommitHandler, offsetFetchHandler } from "./offsets.js";
@@ -35,6 +36,7 @@ const answered: readonly Handler[] = [
   describeGroupsHandler,
   deleteGroupsHandler,
   offsetDeleteHandler,
+  initProducerIdHandler,
 ];
 
 const handlers: ReadonlyMap<number, Handler> = new Map(

@@ -47,7 +47,10 @@ function append(
   }
   const refusal = batchRefusal(records);
   if (refusal !== undefined) return refused(index, refusal);
-  const receipt = topic.appendBatch(index, records as Buffer, { durability: levelOf(acks, topic) });
+  const receipt = topic.appendBatch(index, records as Buffer, {
+    durability: levelOf(acks, topic),
+    idempotent: true,
+  });
   return receipt.then(
     ({ offset }: AppendResult) => ({ index, errorCode: ErrorCode.NONE, baseOffset: offset }),
     (error: unknown) => refused(index, refusalOf(error)),

@@ -1,7 +1,7 @@
 // Whole batches, appended as they are.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BatchBuilder, RecordBatch } from "../record/index.js";
+import { BatchBuilder, crc32c, RecordBatch } from "../record/index.js";
 import {
   driverNames,
   isPending,
@@ -134,4 +134,78 @@ test("a closed log and a deleted topic take no batches", async (t) => {
   const other = await log.topic("other");
   await log.close();
   await assert.rejects(other.appendBatch(0, batchOf(["a"])), withCode("CLOSED"));
+});
+
+/** As an idempotent producer of Kafka's writes it. */
+function produced(producerId: number, epoch: number, sequence: number, count = 1): Buffer {
+  const batch = batchOf(Array.from({ length: count }, (_, n) => `${producerId}/${epoch}/${sequence + n}`));
+  batch.writeBigInt64BE(BigInt(producerId), 43);
+  batch.writeInt16BE(epoch, 51);
+  batch.writeInt32BE(sequence, 53);
+  batch.writeUInt32BE(crc32c(batch, 0, 21), 17);
+  return batch;
+}
+
+const once = { idempotent: true };
+
+for (const driver of driverNames) {
+  test(`${driver}: a batch that an idempotent producer sends again is stored once`, async (t) => {
+    const topic = await (await openTestLog(t, driver)).topic("orders");
+    const first = topic.appendBatch(0, produced(7, 0, 0, 3), once);
+    const again = topic.appendBatch(0, produced(7, 0, 0, 3), once); // while the first is on its way
+    assert.deepEqual([first.offset, again.offset], [0, 0]);
+    assert.equal((await first).duplicate, undefined);
+    assert.equal((await again).duplicate, true);
+    for (let n = 0; n < 5; n++) await topic.appendBatch(0, produced(7, 0, 3 + n), once);
+    assert.equal((await topic.appendBatch(0, produced(7, 0, 3), once)).offset, 3);
+    // It is not among the last five any more.
+    await assert.rejects(topic.appendBatch(0, produced(7, 0, 0, 3), once), withCode("OUT_OF_ORDER_SEQUENCE"));
+    assert.equal((await topic.partition(0).describe()).logEndOffset, 8);
+  });
+}
+
+test("a producer's batches have to follow one another, in each partition for itself", async (t) => {
+  const topic = await (await openTestLog(t, "memory")).topic("orders", { partitions: 2 });
+  await topic.appendBatch(0, produced(7, 0, 0, 2), once);
+  await assert.rejects(topic.appendBatch(0, produced(7, 0, 3), once), withCode("OUT_OF_ORDER_SEQUENCE"));
+  await assert.rejects(topic.appendBatch(0, produced(7, 0, 1), once), withCode("OUT_OF_ORDER_SEQUENCE"));
+  await topic.appendBatch(0, produced(7, 0, 2), once);
+  await topic.appendBatch(0, produced(8, 0, 40), once); // not known: any will do
+  await topic.appendBatch(1, produced(7, 0, 9), once);
+});
+
+test("a producer with a new epoch begins at 0, and its old epoch is fenced", async (t) => {
+  const topic = await (await openTestLog(t, "memory")).topic("orders");
+  await topic.appendBatch(0, produced(7, 1, 0), once);
+  await assert.rejects(topic.appendBatch(0, produced(7, 2, 1), once), withCode("OUT_OF_ORDER_SEQUENCE"));
+  await topic.appendBatch(0, produced(7, 2, 0), once);
+  await assert.rejects(topic.appendBatch(0, produced(7, 1, 1), once), withCode("PRODUCER_FENCED"));
+  await topic.appendBatch(0, produced(7, 2, 1), once);
+});
+
+test("sequences go on from 0 after 2^31 - 1, within a batch and between two", async (t) => {
+  const topic = await (await openTestLog(t, "memory")).topic("orders");
+  await topic.appendBatch(0, produced(7, 0, 2 ** 31 - 2, 4), once);
+  await topic.appendBatch(0, produced(7, 0, 2), once);
+  await topic.appendBatch(0, produced(8, 0, 2 ** 31 - 1), once);
+  await topic.appendBatch(0, produced(8, 0, 0), once);
+  assert.equal((await topic.appendBatch(0, produced(7, 0, 2 ** 31 - 2, 4), once)).offset, 0);
+});
+
+test("copies are not looked at for their producers", async (t) => {
+  const topic = await (await openTestLog(t, "memory")).topic("orders");
+  for (const sequence of [5, 5, 9, 0]) await topic.appendBatch(0, produced(7, 0, sequence));
+  assert.equal((await topic.partition(0).describe()).logEndOffset, 4);
+});
+
+test("a duplicate that had to wait for room is found when its turn comes", async (t) => {
+  const log = await openTestLog(t, "file", { tailBytesMax: 256 * 1024 });
+  const topic = await log.topic("orders");
+  const large = "x".repeat(50_000);
+  const before = [topic.append({ value: large }), topic.append({ value: large })];
+  const receipts = [0, 0, 1, 5].map((sequence) => topic.appendBatch(0, produced(7, 0, sequence, 1), once));
+  assert.ok(receipts.every(({ offset }) => offset === undefined));
+  const [settled] = await Promise.all([Promise.allSettled(receipts), ...before]);
+  const told = settled.map((each) => (each.status === "fulfilled" ? each.value.offset : each.reason.code));
+  assert.deepEqual(told, [2, 2, 3, "OUT_OF_ORDER_SEQUENCE"]);
 });

@@ -1,8 +1,8 @@
 // Whatever can be wrong with an append is found here, before anything has happened.
-import { LogError } from "../errors.js";
-import { type Bytes, RecordBatch, SealedBatch } from "../record/index.js";
+import { type ErrorCode, LogError } from "../errors.js";
+import { type Bytes, batchHeaderBytes, RecordBatch, SealedBatch } from "../record/index.js";
 import type { Durability } from "../storage/contracts.js";
-import type { AppendOptions } from "./append-options.js";
+import type { AppendBatchOptions, AppendOptions } from "./append-options.js";
 import type { RecordInput } from "./forming.js";
 
 const durabilities: ReadonlySet<unknown> = new Set(["memory", "os", "disk"] satisfies Durability[]);
@@ -15,6 +15,12 @@ const appendOptionNames: ReadonlySet<string> = new Set([
   "producer",
 ] satisfies (keyof AppendOptions)[]);
 const transactionOptionNames: ReadonlySet<string> = new Set(["durability", "wait", "signal"]);
+const batchOptionNames: ReadonlySet<string> = new Set([
+  "durability",
+  "wait",
+  "signal",
+  "idempotent",
+] satisfies (keyof AppendBatchOptions)[]);
 /** Ids are kept in memory and in the checkpoint file. */
 const idLengthMax = 256;
 
@@ -43,9 +49,9 @@ export function partitionError(topic: string, partition: number, partitions: num
 }
 
 /** Why a batch cannot be appended as it is, if so. Its records are not looked at. */
-export function batchRefusal(bytes: Uint8Array, bytesMax: number, options: AppendOptions): unknown {
+export function batchRefusal(bytes: Uint8Array, bytesMax: number, options: AppendBatchOptions): unknown {
   if (!(bytes instanceof Uint8Array)) return invalid("a batch is a Uint8Array");
-  const refusal = levelRefusal(options, transactionOptionNames);
+  const refusal = levelRefusal(options, batchOptionNames);
   if (refusal !== undefined) return refusal;
   const size = bytes.length;
   if (size > bytesMax) {
@@ -65,7 +71,7 @@ export function batchRefusal(bytes: Uint8Array, bytesMax: number, options: Appen
 }
 
 export function sealedBatch(bytes: Uint8Array): SealedBatch {
-  return new SealedBatch(bufferOf(bytes));
+  return new SealedBatch(new RecordBatch(bufferOf(bytes)));
 }
 
 /** Why the options make no sense for the record, if so. */
@@ -128,4 +134,32 @@ function isHeaders(headers: unknown): boolean {
 
 function invalid(message: string): LogError {
   return new LogError("INVALID_ARGUMENT", message);
+}
+
+const refusals: ReadonlySet<string> = new Set<ErrorCode>([
+  "INVALID_ARGUMENT",
+  "OFFSET_OUT_OF_RANGE",
+  "PARTITION_NOT_FOUND",
+  "TOPIC_NOT_FOUND",
+  "VERSION_CONFLICT",
+]);
+
+/** Whether the storage refused a group before anything of it was done. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof LogError && refusals.has(error.code);
+}
+
+export function offsetTaken(offset: number, end: number): LogError {
+  const message = `cannot append at offset ${offset}: the partition ends at ${end}`;
+  return new LogError("OFFSET_OUT_OF_RANGE", message, { details: { offset, end } });
+}
+
+/** Why a record of at most this size cannot be appended, if so. */
+export function tooLarge(
+  size: number,
+  { batchBytesMax }: { readonly batchBytesMax: number },
+): LogError | undefined {
+  if (size + batchHeaderBytes <= batchBytesMax) return undefined;
+  const message = `the record takes up to ${size} bytes, its topic allows ${batchBytesMax - batchHeaderBytes}: raise maxMessageBytes or split it`;
+  return new LogError("RECORD_TOO_LARGE", message, { details: { size, max: batchBytesMax } });
 }

@@ -22,3 +22,19 @@ export interface AppendOptions {
   /** Whose ids these are. Default "". */
   readonly producer?: string;
 }
+
+export interface AppendBatchOptions extends Pick<AppendOptions, "durability" | "wait" | "signal"> {
+  /**
+   * Look at the batch's producer, epoch and sequence, as Kafka does: a batch that is there already is not stored again,
+   * one that leaves out another is refused. Default false, which suits copies. What is known of producers ends with the
+   * process: the first batch of each is taken whatever its sequence.
+   */
+  readonly idempotent?: boolean;
+}
+
+export interface AppenderSettings {
+  readonly formingBytesMax: number;
+  readonly waitingBytesMax: number;
+  readonly lingerMs: number;
+  readonly syncEveryMs: number;
+}

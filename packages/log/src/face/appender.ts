@@ -1,23 +1,17 @@
 // From single appends to groups. While the storage is busy with one group, the next one forms here; it is handed over
 // the moment the storage is done. It bounds the memory of what forms: beyond the budget appends wait in line, and when
 // the line is full they fail. Called by topics; owns the only loop that appends records to the storage.
-import type { Clock, Timer } from "../clock.js";
-import { type ErrorCode, LogError } from "../errors.js";
-import { batchHeaderBytes, recordSizeMax, type SealedBatch } from "../record/index.js";
+import { type Clock, soon, type Timer } from "../clock.js";
+import { LogError } from "../errors.js";
+import { recordSizeMax, type SealedBatch } from "../record/index.js";
 import type { Durability, LogStorage } from "../storage/contracts.js";
-import type { AppendOptions } from "./append-options.js";
+import { isRefusal, offsetTaken, tooLarge } from "./append-checks.js";
+import type { AppendBatchOptions, AppenderSettings, AppendOptions } from "./append-options.js";
 import type { FormingPartition, RecordInput } from "./forming.js";
 import type { PlacedTransaction } from "./placed-transaction.js";
 import { type Receipt, receiptOf, refusedReceipt, WaitingReceipt } from "./receipt.js";
 import { refuseBatches, type TakenBatch, TakenGroup } from "./taken-group.js";
 import { WaitingLine } from "./waiting-line.js";
-
-export interface AppenderSettings {
-  readonly formingBytesMax: number;
-  readonly waitingBytesMax: number;
-  readonly lingerMs: number;
-  readonly syncEveryMs: number;
-}
 
 /** A topic, as far as appending is concerned. */
 export interface AppendTarget {
@@ -97,14 +91,20 @@ export class Appender {
     target: AppendTarget,
     partition: FormingPartition,
     batch: SealedBatch,
-    options: AppendOptions,
+    options: AppendBatchOptions,
   ): Receipt {
     const { size } = batch;
     if (this.#failure !== undefined) return refusedReceipt(partition.partition, this.#failure);
     const place = (): Receipt => {
+      const level = options.durability ?? partition.config.durability;
+      const known = options.idempotent === true ? partition.findBatch(batch) : undefined;
+      if (known !== undefined)
+        return known instanceof LogError
+          ? refusedReceipt(partition.partition, known)
+          : this.#duplicate(partition, known, level);
       this.#formingBytes += size;
       this.#list(partition);
-      return partition.addBatch(batch, options.durability ?? partition.config.durability);
+      return partition.addBatch(batch, level, options.idempotent === true);
     };
     if (!this.#line.isEmpty || !this.#hasRoom(size)) {
       return this.#wait(target, partition.partition, size, options, place);
@@ -393,34 +393,4 @@ export class Appender {
     for (const { formingBytes } of taken) this.#formingBytes -= formingBytes;
     if (!this.#line.isEmpty) this.#letIn();
   }
-}
-
-function soon(action: () => void): Timer {
-  const immediate = setImmediate(action);
-  return { cancel: () => clearImmediate(immediate) };
-}
-
-const refusals: ReadonlySet<string> = new Set<ErrorCode>([
-  "INVALID_ARGUMENT",
-  "OFFSET_OUT_OF_RANGE",
-  "PARTITION_NOT_FOUND",
-  "TOPIC_NOT_FOUND",
-  "VERSION_CONFLICT",
-]);
-
-/** Whether the storage refused a group before anything of it was done. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof LogError && refusals.has(error.code);
-}
-
-function offsetTaken(offset: number, end: number): LogError {
-  const message = `cannot append at offset ${offset}: the partition ends at ${end}`;
-  return new LogError("OFFSET_OUT_OF_RANGE", message, { details: { offset, end } });
-}
-
-/** Why a record of at most this size cannot be appended, if so. */
-export function tooLarge(size: number, { batchBytesMax }: AppendTarget): LogError | undefined {
-  if (size + batchHeaderBytes <= batchBytesMax) return undefined;
-  const message = `the record takes up to ${size} bytes, its topic allows ${batchBytesMax - batchHeaderBytes}: raise maxMessageBytes or split it`;
-  return new LogError("RECORD_TOO_LARGE", message, { details: { size, max: batchBytesMax } });
 }

@@ -1,5 +1,6 @@
 // What one partition has that was not yet handed to the storage: full batches, parts of transactions, and the batch
 // that forms. Offsets are given here.
+import type { LogError } from "../errors.js";
 import {
   BatchBuilder,
   type Bytes,
@@ -8,6 +9,7 @@ import {
   type SealOptions,
 } from "../record/index.js";
 import type { Durability } from "../storage/contracts.js";
+import { Producers } from "./producers.js";
 import { Acknowledgement, acknowledgedReceipt, type Receipt } from "./receipt.js";
 import type { TakenBatch, TakenGroup, TogetherOrNot } from "./taken-group.js";
 
@@ -70,6 +72,7 @@ export class FormingPartition {
   #nextOffset: number;
   #full: FormingBatch[] = [];
   #forming: FormingBatch<BatchBuilder> | undefined;
+  #producers: Producers | undefined;
   #sizeHint = 512;
   #lastBytes = 0;
   /** Of the record that was added last, or was there before; −1 where that one was refused. */
@@ -143,9 +146,18 @@ export class FormingPartition {
     return this.#receiptIn(this.#forming as FormingBatch, this.#nextOffset - 1, this.#lastBytes, level);
   }
 
-  /** Takes in a batch as it is; answers a receipt for its first record. */
-  addBatch(batch: SealedBatch, level: Durability): Receipt {
+  /** See {@link Producers.find}. */
+  findBatch({ batch }: SealedBatch): number | LogError | undefined {
+    return this.#producers?.find(batch);
+  }
+
+  /** Takes in a batch as it is; answers a receipt for its first record. `isNoted`: so that it is found again. */
+  addBatch(batch: SealedBatch, level: Durability, isNoted: boolean): Receipt {
     const added = this.#push(batch, undefined);
+    if (isNoted) {
+      this.#producers ??= new Producers();
+      this.#producers.add(batch.batch, added.baseOffset);
+    }
     return this.#receiptIn(added, added.baseOffset, batch.size, level);
   }
 

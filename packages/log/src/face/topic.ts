@@ -7,7 +7,7 @@ import { type Bytes, batchHeaderBytes, type LogRecord, partitionForKey } from ".
 import type { LogStorage, PartitionDescription, PartitionName } from "../storage/contracts.js";
 import { Watchers } from "../watchers.js";
 import { batchRefusal, optionsRefusal, partitionError, recordRefusal, sealedBatch } from "./append-checks.js";
-import type { AppendOptions } from "./append-options.js";
+import type { AppendBatchOptions, AppendOptions } from "./append-options.js";
 import type { Appender, AppendTarget } from "./appender.js";
 import type { Consumer } from "./consumer.js";
 import type { ConsumerOptions } from "./consumer-options.js";
@@ -124,13 +124,10 @@ export class Topic implements AppendTarget {
    * Appends a whole record batch as it is, for whoever passes batches on: what {@link Partition.readRaw} gave, or what a
    * client of Kafka's has sent. It is checked, not decoded, and handed over: its offsets and its leader epoch are
    * written into the bytes. The receipt's offset is that of the first record.
-   * Rejects with CORRUPT_BATCH, NUMBER_TOO_LARGE, RECORD_TOO_LARGE, and for what {@link Topic.append} rejects.
+   * Rejects with CORRUPT_BATCH, NUMBER_TOO_LARGE, RECORD_TOO_LARGE, if it is told to be idempotent OUT_OF_ORDER_SEQUENCE
+   * and PRODUCER_FENCED, and for what {@link Topic.append} rejects.
    */
-  appendBatch(
-    partition: number,
-    batch: Uint8Array,
-    options: Pick<AppendOptions, "durability" | "wait" | "signal"> = {},
-  ): Receipt {
+  appendBatch(partition: number, batch: Uint8Array, options: AppendBatchOptions = {}): Receipt {
     const forming = this.#forming[partition];
     const refusal = this.#closedToAppends() ?? batchRefusal(batch, this.batchBytesMax, options);
     if (refusal !== undefined) return refusedReceipt(partition, refusal);

@@ -4,7 +4,7 @@ import { assert } from "../assert.js";
 import { batchCrcStart, batchField, batchHeaderBytes, batchPrefixBytes, writeInt64 } from "./batch-format.js";
 import { type Compression, compress, compressionId } from "./compression.js";
 import { crc32c } from "./crc32c.js";
-import { placeBatch } from "./record-batch.js";
+import { placeBatch, type RecordBatch } from "./record-batch.js";
 import { varintSize, varlongSize, writeVarint, writeVarlong } from "./varint.js";
 
 export type Bytes = Uint8Array | string;
@@ -126,24 +126,25 @@ export class BatchBuilder {
 
 /** A batch that somebody else has encoded and checked, to be given a place as it is. */
 export class SealedBatch {
-  readonly #bytes: Buffer;
+  readonly batch: RecordBatch;
 
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
+  constructor(batch: RecordBatch) {
+    this.batch = batch;
   }
 
   get size(): number {
-    return this.#bytes.length;
+    return this.batch.bytes.length;
   }
 
   /** How many offsets it takes: more than it has records if some were removed. */
   get recordCount(): number {
-    return this.#bytes.readInt32BE(batchField.lastOffsetDelta) + 1;
+    return this.batch.bytes.readInt32BE(batchField.lastOffsetDelta) + 1;
   }
 
   seal({ baseOffset, partitionLeaderEpoch }: SealOptions): Buffer {
-    placeBatch(this.#bytes, baseOffset, partitionLeaderEpoch);
-    return this.#bytes;
+    const { bytes } = this.batch;
+    placeBatch(bytes, baseOffset, partitionLeaderEpoch);
+    return bytes;
   }
 }
 
