@@ -9,6 +9,7 @@ const doors = [
   { report: "log-testing", folder: "packages/log", types: "testing/index.d.ts" },
   { report: "broker", folder: "packages/broker", types: "index.d.ts" },
   { report: "strandlog", folder: "packages/strandlog", types: "index.d.ts" },
+  { report: "strandlog-broker", folder: "packages/strandlog", types: "broker.d.ts" },
   { report: "strandlog-testing", folder: "packages/strandlog", types: "testing.d.ts" },
 ];
 const update = process.argv.includes("--update");

@@ -6,6 +6,7 @@ import { dumpCommand } from "./dump.js";
 import { commandEnded, exitCodeHelp } from "./exit.js";
 import { readCommand } from "./read.js";
 import { repairCommand } from "./repair.js";
+import { serveCommand } from "./serve.js";
 import { statsCommand } from "./stats.js";
 import { topicsCommand } from "./topics.js";
 import { verifyCommand } from "./verify.js";
@@ -18,6 +19,7 @@ const help = `
 Examples:
   $ strandlog append events < app.log             one record a line
   $ strandlog read events --from -1h --follow     the last hour, then what comes
+  $ strandlog serve --kafka 127.0.0.1:9092        a broker for Kafka's clients
   $ strandlog topics create orders --partitions 8
   $ strandlog verify --data /var/lib/strandlog
 
@@ -34,6 +36,7 @@ const program = new Command("strandlog")
 for (const make of [
   appendCommand,
   readCommand,
+  serveCommand,
   topicsCommand,
   dumpCommand,
   verifyCommand,
