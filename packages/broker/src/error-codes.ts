@@ -35,3 +35,10 @@ export function refusalOf(error: unknown): Refusal {
   const name = codes[error.code] ?? "UNKNOWN_SERVER_ERROR";
   return { errorCode: ErrorCode[name], errorMessage: error.message };
 }
+
+/** What is wrong with a topic's settings has a code of its own. */
+export function configRefusalOf(error: unknown): Refusal {
+  const refusal = refusalOf(error);
+  const isInvalid = refusal.errorCode === ErrorCode.INVALID_REQUEST;
+  return isInvalid ? { ...refusal, errorCode: ErrorCode.INVALID_CONFIG } : refusal;
+}

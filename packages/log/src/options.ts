@@ -99,7 +99,10 @@ const choices = {
   cleanup: ["delete", "consumed"],
 } as const;
 
-/** Fills in `base` (the defaults, or what a topic has) with what is given, and checks it. */
+/**
+ * A whole configuration of what is given and, for the rest, of `base`: what a topic has, or the defaults. Checked as it is
+ * when a topic is made or altered: INVALID_ARGUMENT for what is unknown or out of bounds.
+ */
 export function topicConfig(given: Partial<TopicConfig>, base?: TopicConfig): TopicConfig {
   const known = new Set([...Object.keys(topicBounds), ...Object.keys(choices)]);
   refuseUnknown("topic option", given, known);

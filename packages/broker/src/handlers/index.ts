@@ -1,7 +1,10 @@
 // All APIs that are answered. Each handler has a file of its own, or shares one with its kin.
 import { ErrorCode } from "@strandlog/protocol";
 import type { AnyBody, Handler } from "../context.js";
+import { aclHandlers } from "./acls.js";
 import { apiVersionsHandler, versionsOf } from "./api-versions.js";
+import { describeClusterHandler, describeLogDirsHandler } from "./cluster.js";
+import { alterConfigsHandler, describeConfigsHandler, incrementalAlterConfigsHandler } from "./configs.js";
 import { fetchHandler } from "./fetch.js";
 import { findCoordinatorHandler } from "./find-coordinator.js";
 import {
@@ -16,7 +19,12 @@ import { listOffsetsHandler } from "./list-offsets.js";
 import { metadataHandler } from "./metadata.js";
 import { offsetCommitHandler, offsetFetchHandler } from "./offsets.js";
 import { produceHandler } from "./produce.js";
-import { createTopicsHandler, deleteTopicsHandler } from "./topics.js";
+import {
+  createPartitionsHandler,
+  createTopicsHandler,
+  deleteRecordsHandler,
+  deleteTopicsHandler,
+} from "./topics.js";
 
 const answered: readonly Handler[] = [
   produceHandler,
@@ -37,6 +45,14 @@ const answered: readonly Handler[] = [
   deleteGroupsHandler,
   offsetDeleteHandler,
   initProducerIdHandler,
+  createPartitionsHandler,
+  deleteRecordsHandler,
+  describeConfigsHandler,
+  alterConfigsHandler,
+  incrementalAlterConfigsHandler,
+  describeClusterHandler,
+  describeLogDirsHandler,
+  ...aclHandlers,
 ];
 
 const handlers: ReadonlyMap<number, Handler> = new Map(

@@ -1,6 +1,8 @@
+import { type Topic, topicConfig } from "@strandlog/log";
 import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
 import { type BrokerContext, type Handler, handler } from "../context.js";
-import { type Refusal, refusalOf } from "../error-codes.js";
+import { configRefusalOf, type Refusal, refusalOf } from "../error-codes.js";
+import { type ConfigEntry, configEntries, parseChanges } from "../topic-configs.js";
 
 type Wanted = RequestOf<typeof apis.createTopics>["topics"][number];
 type Created = ResponseOf<typeof apis.createTopics>["topics"][number];
@@ -23,16 +25,28 @@ async function create(wanted: Wanted, validateOnly: boolean, broker: BrokerConte
   try {
     const refusal = refusalFor(wanted, numPartitions);
     if (refusal !== undefined) return { ...place, topicId: noId, ...refusal };
-    if (configs.length > 0) {
-      const errorMessage = `unknown topic config "${configs[0]?.name}"`;
-      return { ...place, topicId: noId, errorCode: ErrorCode.INVALID_CONFIG, errorMessage };
-    }
-    if (validateOnly) return { ...place, topicId: noId, errorCode: ErrorCode.NONE };
-    const { topicId } = await broker.topics.create(name, { partitions: numPartitions });
-    return { ...place, topicId, errorCode: ErrorCode.NONE };
+    const changes = new Map(configs.map(({ name: config, value }) => [config, value]));
+    const config = topicConfig({ ...parseChanges(changes), partitions: numPartitions });
+    const described = {
+      ...place,
+      configs: configEntries(config).map(createdEntry),
+      errorCode: ErrorCode.NONE,
+    };
+    if (validateOnly) return { ...described, topicId: noId, ...(await nameRefusal(name, broker)) };
+    return { ...described, topicId: (await broker.topics.create(name, config)).topicId };
   } catch (error) {
-    return { ...place, topicId: noId, ...refusalOf(error) };
+    return { ...place, topicId: noId, ...configRefusalOf(error) };
   }
+}
+
+/** Whether a topic of that name could be made. */
+async function nameRefusal(name: string, { log }: BrokerContext): Promise<Refusal | undefined> {
+  if (!(await log.hasTopic(name))) return undefined;
+  return { errorCode: ErrorCode.TOPIC_ALREADY_EXISTS, errorMessage: `the topic "${name}" exists already` };
+}
+
+function createdEntry({ name, value, isReadOnly, isDefault }: ConfigEntry) {
+  return { name, value, readOnly: isReadOnly, configSource: isDefault ? 5 : 1, isSensitive: false };
 }
 
 function refusalFor({ replicationFactor }: Wanted, numPartitions: number): Refusal | undefined {
@@ -71,5 +85,69 @@ async function remove(
     return { name: topic.name, topicId: topic.topicId, errorCode: ErrorCode.NONE };
   } catch (error) {
     return { name, topicId, ...refusalOf(error) };
+  }
+}
+
+export const createPartitionsHandler: Handler = handler(
+  apis.createPartitions,
+  async ({ body }, _session, broker) => ({
+    results: await Promise.all(
+      body.topics.map(async ({ name, count }) => ({
+        name,
+        ...(await grow(name, count, body.validateOnly, broker)),
+      })),
+    ),
+  }),
+);
+
+async function grow(
+  name: string,
+  count: number,
+  validateOnly: boolean,
+  { topics }: BrokerContext,
+): Promise<Partial<Refusal> & Pick<Refusal, "errorCode">> {
+  const topic = await topics.find(name);
+  if (topic === undefined) return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
+  if (count <= topic.partitionCount) {
+    const errorMessage = `the topic has ${topic.partitionCount} partitions: their number can only grow`;
+    return { errorCode: ErrorCode.INVALID_PARTITIONS, errorMessage };
+  }
+  try {
+    const changes = { partitions: count };
+    if (validateOnly) topicConfig(changes, topic.config);
+    else await topic.alter(changes);
+    return { errorCode: ErrorCode.NONE };
+  } catch (error) {
+    return { ...refusalOf(error), errorCode: ErrorCode.INVALID_PARTITIONS };
+  }
+}
+
+export const deleteRecordsHandler: Handler = handler(
+  apis.deleteRecords,
+  async ({ body }, _session, broker) => {
+    const topics = body.topics.map(async ({ name, partitions }) => {
+      const topic = await broker.topics.find(name);
+      const answers = partitions.map(({ partitionIndex, offset }) =>
+        deleteBefore(topic, partitionIndex, offset),
+      );
+      return { name, partitions: await Promise.all(answers) };
+    });
+    return { topics: await Promise.all(topics) };
+  },
+);
+
+/** Offset −1: all that there is. */
+async function deleteBefore(topic: Topic | undefined, partitionIndex: number, offset: number) {
+  if (topic === undefined) {
+    return { partitionIndex, lowWatermark: -1, errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
+  }
+  try {
+    if (offset < -1) return { partitionIndex, lowWatermark: -1, errorCode: ErrorCode.OFFSET_OUT_OF_RANGE };
+    const partition = topic.partition(partitionIndex);
+    await partition.deleteRecords(offset === -1 ? "latest" : offset);
+    const { logStartOffset: lowWatermark } = await partition.describe();
+    return { partitionIndex, lowWatermark, errorCode: ErrorCode.NONE };
+  } catch (error) {
+    return { partitionIndex, lowWatermark: -1, errorCode: refusalOf(error).errorCode };
   }
 }

@@ -1,0 +1,222 @@
+// Topics' settings, partitions and records, as administrators change them.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { apis, ErrorCode } from "@strandlog/protocol";
+import { Client, serve } from "./test-support.js";
+
+const topicType = 2;
+
+function wanted(name: string, configs: Record<string, string | null>, numPartitions = 1) {
+  const list = Object.entries(configs).map(([key, value]) => ({ name: key, value }));
+  return { name, numPartitions, replicationFactor: -1, assignments: [], configs: list };
+}
+
+async function configsOf(client: Client, resourceName: string, keys: string[] | null = null) {
+  const asked = { resourceType: topicType, resourceName, configurationKeys: keys };
+  const { results } = await client.request(apis.describeConfigs, 4, { resources: [asked] });
+  assert.equal(results[0]?.errorCode, ErrorCode.NONE);
+  return new Map(results[0]?.configs.map((config) => [config.name, config]));
+}
+
+test("a topic is made with configs by Kafka's names, and they are its settings", async (t) => {
+  const { broker, log } = await serve(t);
+  const client = await Client.connect(t, broker);
+  const configs = {
+    "cleanup.policy": "consumed",
+    "compression.type": "gzip",
+    "max.message.bytes": "5000",
+    "min.insync.replicas": "1",
+    "retention.bytes": "1000000",
+    "retention.ms": "9223372036854775807",
+    "segment.bytes": "65536",
+    "segment.ms": null,
+    "strandlog.durability": "os",
+  };
+  const { topics } = await client.request(apis.createTopics, 7, { topics: [wanted("orders", configs, 2)] });
+  assert.equal(topics[0]?.errorCode, ErrorCode.NONE);
+  assert.equal(topics[0]?.configs?.find(({ name }) => name === "segment.bytes")?.value, "65536");
+  assert.deepEqual((await log.existingTopic("orders")).config, {
+    partitions: 2,
+    durability: "os",
+    compression: "gzip",
+    cleanup: "consumed",
+    retentionMs: Number.MAX_SAFE_INTEGER,
+    retentionBytes: 1_000_000,
+    segmentBytes: 65_536,
+    segmentMs: 604_800_000,
+    maxMessageBytes: 5000,
+  });
+});
+
+test("configs that are unknown, fixed or out of bounds are refused, and no topic is made", async (t) => {
+  const { broker, log } = await serve(t);
+  const client = await Client.connect(t, broker);
+  for (const [configs, message] of [
+    [{ "no.such.config": "1" }, /unknown topic config "no.such.config"/],
+    [{ "cleanup.policy": "compact" }, /delete, consumed/],
+    [{ "min.insync.replicas": "2" }, /always 1/],
+    [{ "segment.bytes": "many" }, /whole number/],
+    [{ "segment.bytes": "5" }, /segmentBytes/],
+    [{ "retention.ms": "-2" }, /retentionMs/],
+  ] as const) {
+    const { topics } = await client.request(apis.createTopics, 7, { topics: [wanted("orders", configs)] });
+    assert.equal(topics[0]?.errorCode, ErrorCode.INVALID_CONFIG);
+    assert.match(topics[0]?.errorMessage ?? "", message);
+  }
+  for (const [topic, expected] of [
+    [{ ...wanted("orders", {}), numPartitions: 0 }, ErrorCode.INVALID_PARTITIONS],
+    [{ ...wanted("orders", {}), replicationFactor: 3 }, ErrorCode.INVALID_REPLICATION_FACTOR],
+    [wanted("..", {}), ErrorCode.INVALID_TOPIC_EXCEPTION],
+    [wanted("__consumer_offsets", {}), ErrorCode.INVALID_TOPIC_EXCEPTION],
+  ] as const) {
+    const { topics } = await client.request(apis.createTopics, 7, { topics: [topic] });
+    assert.equal(topics[0]?.errorCode, expected);
+  }
+  assert.deepEqual(await log.topics(), []);
+});
+
+test("what is only to be validated changes nothing", async (t) => {
+  const { broker, log } = await serve(t);
+  const client = await Client.connect(t, broker);
+  const make = { topics: [wanted("orders", {})], validateOnly: true };
+  assert.equal((await client.request(apis.createTopics, 7, make)).topics[0]?.errorCode, ErrorCode.NONE);
+  assert.equal(await log.hasTopic("orders"), false);
+  const topic = await log.topic("orders");
+  const again = await client.request(apis.createTopics, 7, make);
+  assert.equal(again.topics[0]?.errorCode, ErrorCode.TOPIC_ALREADY_EXISTS);
+  const configs = [{ name: "retention.ms", value: "1000", configOperation: 0 }];
+  const resources = [{ resourceType: topicType, resourceName: "orders", configs }];
+  const altered = await client.request(apis.incrementalAlterConfigs, 1, { resources, validateOnly: true });
+  assert.equal(altered.responses[0]?.errorCode, ErrorCode.NONE);
+  const grown = {
+    topics: [{ name: "orders", count: 4, assignments: null }],
+    timeoutMs: 1,
+    validateOnly: true,
+  };
+  const { results } = await client.request(apis.createPartitions, 3, grown);
+  assert.equal(results[0]?.errorCode, ErrorCode.NONE);
+  assert.deepEqual([topic.config.retentionMs, topic.partitionCount], [-1, 1]);
+});
+
+test("configs are described with where they come from, and those that are asked for alone", async (t) => {
+  const { broker, log } = await serve(t);
+  await log.topic("orders", { retentionMs: 1000 });
+  const client = await Client.connect(t, broker);
+  const all = await configsOf(client, "orders");
+  const { value, configSource, readOnly, configType } = all.get("retention.ms") ?? {};
+  assert.deepEqual([value, configSource, readOnly, configType], ["1000", 1, false, 5]);
+  assert.equal(all.get("segment.bytes")?.configSource, 5);
+  assert.equal(all.get("min.insync.replicas")?.readOnly, true);
+  assert.deepEqual([...(await configsOf(client, "orders", ["retention.ms"])).keys()], ["retention.ms"]);
+  const ask = async (resourceType: number, resourceName: string) => {
+    const resources = [{ resourceType, resourceName, configurationKeys: null }];
+    return (await client.request(apis.describeConfigs, 1, { resources })).results[0];
+  };
+  assert.equal((await ask(topicType, "nowhere"))?.errorCode, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+  assert.equal((await ask(4, "1"))?.configs.find(({ name }) => name === "num.partitions")?.value, "1");
+  assert.equal((await ask(4, "2"))?.errorCode, ErrorCode.INVALID_REQUEST);
+  assert.equal((await ask(8, "1"))?.errorCode, ErrorCode.INVALID_REQUEST);
+});
+
+test("configs are altered one by one, or all at once", async (t) => {
+  const { broker, log } = await serve(t);
+  const topic = await log.topic("orders", { retentionMs: 1000, segmentBytes: 4096 });
+  const client = await Client.connect(t, broker);
+  const resource = { resourceType: topicType, resourceName: "orders" };
+  const incremental = async (name: string, configOperation: number, value: string | null) => {
+    const resources = [{ ...resource, configs: [{ name, configOperation, value }] }];
+    const { responses } = await client.request(apis.incrementalAlterConfigs, 1, {
+      resources,
+      validateOnly: false,
+    });
+    return responses[0]?.errorCode;
+  };
+  assert.equal(await incremental("retention.bytes", 0, "5000"), ErrorCode.NONE);
+  assert.equal(await incremental("retention.ms", 1, null), ErrorCode.NONE);
+  assert.deepEqual([topic.config.retentionBytes, topic.config.retentionMs], [5000, -1]);
+  assert.equal(topic.config.segmentBytes, 4096);
+  assert.equal(await incremental("retention.ms", 2, "5"), ErrorCode.INVALID_REQUEST);
+  assert.equal(await incremental("retention.ms", 0, "never"), ErrorCode.INVALID_CONFIG);
+
+  const resources = [{ ...resource, configs: [{ name: "retention.ms", value: "7000" }] }];
+  const { responses } = await client.request(apis.alterConfigs, 2, { resources, validateOnly: false });
+  assert.equal(responses[0]?.errorCode, ErrorCode.NONE);
+  const { retentionMs, retentionBytes, segmentBytes } = topic.config;
+  assert.deepEqual([retentionMs, retentionBytes, segmentBytes], [7000, -1, 1024 ** 3]);
+});
+
+test("partitions can be added, and not taken away", async (t) => {
+  const { broker, log } = await serve(t);
+  const topic = await log.topic("orders", { partitions: 2 });
+  const client = await Client.connect(t, broker);
+  const grow = async (name: string, count: number) => {
+    const asked = { topics: [{ name, count, assignments: null }], timeoutMs: 1, validateOnly: false };
+    return (await client.request(apis.createPartitions, 3, asked)).results[0]?.errorCode;
+  };
+  assert.equal(await grow("orders", 4), ErrorCode.NONE);
+  assert.equal(topic.partitionCount, 4);
+  assert.equal(await grow("orders", 4), ErrorCode.INVALID_PARTITIONS);
+  assert.equal(await grow("orders", 1_000_000), ErrorCode.INVALID_PARTITIONS);
+  assert.equal(await grow("nowhere", 4), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+});
+
+test("records are deleted up to an offset, or all of them", async (t) => {
+  const { broker, log } = await serve(t);
+  const topic = await log.topic("orders");
+  for (const value of ["a", "b", "c"]) await topic.append({ value });
+  const client = await Client.connect(t, broker);
+  const remove = async (name: string, partitionIndex: number, offset: number) => {
+    const topics = [{ name, partitions: [{ partitionIndex, offset }] }];
+    const answer = await client.request(apis.deleteRecords, 2, { topics, timeoutMs: 1 });
+    const { errorCode, lowWatermark } = answer.topics[0]?.partitions[0] ?? {};
+    return [errorCode, lowWatermark];
+  };
+  assert.deepEqual(await remove("orders", 0, 2), [ErrorCode.NONE, 2]);
+  assert.deepEqual(await remove("orders", 0, -1), [ErrorCode.NONE, 3]);
+  assert.deepEqual(await remove("orders", 0, 4), [ErrorCode.OFFSET_OUT_OF_RANGE, -1]);
+  assert.deepEqual(await remove("orders", 0, -2), [ErrorCode.OFFSET_OUT_OF_RANGE, -1]);
+  assert.deepEqual(await remove("orders", 1, 0), [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, -1]);
+  assert.deepEqual(await remove("nowhere", 0, 0), [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, -1]);
+});
+
+test("the cluster is one broker, its directory holds what the log does, and there are no access control lists", async (t) => {
+  const { broker, log } = await serve(t, { nodeId: 5 });
+  const topic = await log.topic("orders", { partitions: 2 });
+  const { bytes } = await topic.append({ value: "a", partition: 1 });
+  const client = await Client.connect(t, broker);
+  const cluster = await client.request(apis.describeCluster, 1, {
+    includeClusterAuthorizedOperations: false,
+  });
+  assert.deepEqual(cluster.brokers, [{ brokerId: 5, ...broker.address, rack: null }]);
+  assert.equal(cluster.controllerId, 5);
+  const controllers = { includeClusterAuthorizedOperations: false, endpointType: 2 };
+  const none = await client.request(apis.describeCluster, 1, controllers);
+  assert.equal(none.errorCode, ErrorCode.UNSUPPORTED_ENDPOINT_TYPE);
+  const dirs = await client.request(apis.describeLogDirs, 4, { topics: null });
+  const sizes = dirs.results[0]?.topics[0]?.partitions.map(({ partitionSize }) => partitionSize);
+  assert.equal(sizes?.[0], 0);
+  assert.ok((sizes?.[1] ?? 0) > bytes);
+  const some = {
+    topics: [
+      { topic: "orders", partitions: [1] },
+      { topic: "nowhere", partitions: [0] },
+    ],
+  };
+  const asked = await client.request(apis.describeLogDirs, 4, some);
+  assert.deepEqual(
+    asked.results[0]?.topics.map(({ name, partitions }) => [name, partitions.length]),
+    [["orders", 1]],
+  );
+  const filter = {
+    resourceTypeFilter: 1,
+    resourceNameFilter: null,
+    principalFilter: null,
+    hostFilter: null,
+    operation: 1,
+    permissionType: 1,
+  };
+  const acls = await client.request(apis.describeAcls, 3, filter);
+  assert.equal(acls.errorCode, ErrorCode.SECURITY_DISABLED);
+  const removed = await client.request(apis.deleteAcls, 3, { filters: [filter] });
+  assert.equal(removed.filterResults[0]?.errorCode, ErrorCode.SECURITY_DISABLED);
+});

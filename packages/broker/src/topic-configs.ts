@@ -1,0 +1,161 @@
+// A topic's settings by the names that Kafka has for them, as text. What has no effect on one machine, or is always so
+// here, can be read and not be changed.
+import { LogError, type TopicConfig, topicConfig } from "@strandlog/log";
+
+/** As DescribeConfigs tells it. */
+export interface ConfigEntry {
+  readonly name: string;
+  readonly value: string;
+  readonly isReadOnly: boolean;
+  /** Nobody has set it. */
+  readonly isDefault: boolean;
+  /** Kafka's number for its type. */
+  readonly type: number;
+  readonly documentation: string;
+}
+
+/** A value to be set, or null for the default. */
+export type ConfigChanges = ReadonlyMap<string, string | null>;
+
+interface Setting {
+  readonly name: string;
+  readonly type: number;
+  readonly documentation: string;
+  text(config: TopicConfig): string;
+  /** Throws INVALID_ARGUMENT. */
+  parse(text: string): Partial<TopicConfig>;
+}
+
+const types = { boolean: 1, string: 2, int: 3, long: 5, list: 7 } as const;
+
+type NumberName = {
+  [Name in keyof TopicConfig]: TopicConfig[Name] extends number ? Name : never;
+}[keyof TopicConfig];
+
+function number(name: string, key: NumberName, type: number, documentation: string): Setting {
+  return {
+    name,
+    type,
+    documentation,
+    text: (config) => String(config[key]),
+    parse: (text) => {
+      if (!/^-?\d{1,19}$/.test(text.trim())) throw invalid(`${name} must be a whole number, not "${text}"`);
+      // Clients say "for ever" with the largest number that they have.
+      return { [key]: Math.min(Number(text), Number.MAX_SAFE_INTEGER) };
+    },
+  };
+}
+
+function choice<Key extends "durability" | "cleanup" | "compression">(
+  name: string,
+  key: Key,
+  words: Readonly<Record<string, TopicConfig[Key]>>,
+  documentation: string,
+): Setting {
+  return {
+    name,
+    type: key === "cleanup" ? types.list : types.string,
+    documentation,
+    text: (config) => Object.entries(words).find(([, value]) => value === config[key])?.[0] ?? "",
+    parse: (text) => {
+      const value = words[text.trim()];
+      if (value !== undefined) return { [key]: value };
+      throw invalid(`${name} must be one of ${Object.keys(words).join(", ")}, not "${text}"`);
+    },
+  };
+}
+
+const settings: readonly Setting[] = [
+  choice(
+    "cleanup.policy",
+    "cleanup",
+    { delete: "delete", consumed: "consumed" },
+    "delete: records go by age and size; consumed: besides, when all groups have committed them",
+  ),
+  choice(
+    "compression.type",
+    "compression",
+    { producer: "none", gzip: "gzip", snappy: "snappy", lz4: "lz4", zstd: "zstd" },
+    "the codec of what is appended in the broker's own process; producers' batches stay as they are",
+  ),
+  number("max.message.bytes", "maxMessageBytes", types.int, "largest batch"),
+  number(
+    "retention.bytes",
+    "retentionBytes",
+    types.long,
+    "what a partition holds beyond this goes; -1 keeps all",
+  ),
+  number("retention.ms", "retentionMs", types.long, "records older than this go; -1 keeps them"),
+  number("segment.bytes", "segmentBytes", types.int, "size of a segment file"),
+  number("segment.ms", "segmentMs", types.long, "age of a segment file"),
+  choice(
+    "strandlog.durability",
+    "durability",
+    { disk: "disk", os: "os", memory: "memory" },
+    "what an acknowledged record survives: a power cut, a killed process, nothing",
+  ),
+];
+
+/** What is always so. */
+const fixed: readonly Omit<ConfigEntry, "isReadOnly" | "isDefault">[] = [
+  { name: "flush.messages", value: "1", type: types.long, documentation: "see strandlog.durability" },
+  {
+    name: "message.timestamp.type",
+    value: "CreateTime",
+    type: types.string,
+    documentation: "the producer's",
+  },
+  { name: "min.insync.replicas", value: "1", type: types.int, documentation: "there is one broker" },
+  {
+    name: "preallocate",
+    value: "false",
+    type: types.boolean,
+    documentation: "the journal is, segments are not",
+  },
+  {
+    name: "unclean.leader.election.enable",
+    value: "false",
+    type: types.boolean,
+    documentation: "there is one broker",
+  },
+];
+
+const defaults = topicConfig({});
+
+export function configEntries(config: TopicConfig): ConfigEntry[] {
+  const changeable = settings.map(({ name, type, documentation, text }) => ({
+    name,
+    value: text(config),
+    isReadOnly: false,
+    isDefault: text(config) === text(defaults),
+    type,
+    documentation,
+  }));
+  return [...changeable, ...fixed.map((each) => ({ ...each, isReadOnly: true, isDefault: true }))];
+}
+
+/** @throws LogError INVALID_ARGUMENT for what is unknown, cannot be changed or is no legal value. */
+export function parseChanges(changes: ConfigChanges): Partial<TopicConfig> {
+  let parsed: Partial<TopicConfig> = {};
+  for (const [name, text] of changes) {
+    const setting = settings.find((each) => each.name === name);
+    if (setting === undefined) checkFixed(name, text);
+    else parsed = { ...parsed, ...setting.parse(text ?? setting.text(defaults)) };
+  }
+  return parsed;
+}
+
+/** All that can be changed, as nobody has set it. */
+export function allDefaults(): Map<string, string | null> {
+  return new Map(settings.map(({ name }) => [name, null]));
+}
+
+function checkFixed(name: string, text: string | null): void {
+  const value = fixed.find((each) => each.name === name)?.value;
+  if (value === undefined) throw invalid(`unknown topic config "${name}"`);
+  if (text !== null && text !== value) throw invalid(`${name} is always ${value} here`);
+}
+
+function invalid(message: string): LogError {
+  return new LogError("INVALID_ARGUMENT", message);
+}
