@@ -6,23 +6,13 @@
 // for the words that it uses for damage. One JVM takes all the files; a file that stops it is reported and left
 // out, and the rest is run again.
 import { spawn } from "node:child_process";
-import {
-  accessSync,
-  constants,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { classpathOf, ended, isInstalled } from "./maven.js";
 
 export interface DumpReport {
   /** Why Kafka's tool did not run. */
@@ -56,7 +46,6 @@ const crashesMax = 10;
 const runTimeoutMs = 600_000;
 const batchBytesMax = 100 * 1024 * 1024;
 const pom: string = fileURLToPath(new URL("../../interop/kafka-tools/pom.xml", import.meta.url));
-const classpathCache: string = fileURLToPath(new URL("kafka-classpath.txt", import.meta.url));
 
 /** Checks all segments below the directories. Rejects when a directory is missing, not for what is found. */
 export async function dumpLogSegments(directories: string[]): Promise<DumpReport> {
@@ -74,7 +63,7 @@ async function dump(directories: readonly string[]): Promise<Dump> {
   if (missing.length > 0) {
     return { skipped: `${missing.join(" and ")} not installed`, files, problems: [] };
   }
-  const classpath = await findClasspath();
+  const classpath = await classpathOf(pom);
   if (classpath === undefined) {
     return { skipped: "Maven could not resolve Kafka's jars", files, problems: [] };
   }
@@ -172,13 +161,6 @@ async function runTool(
   }
 }
 
-function ended(child: ReturnType<typeof spawn>): Promise<{ exitCode: number; signal: string | null }> {
-  return new Promise((resolveEnd, reject) => {
-    child.once("error", reject);
-    child.once("close", (code, signal) => resolveEnd({ exitCode: code ?? -1, signal }));
-  });
-}
-
 /** On its standard output the tool says which file it is at, and what is wrong with a log's bytes. */
 async function readOutput(output: Readable): Promise<{ problems: Problem[]; lastFile: string | undefined }> {
   const problems: Problem[] = [];
@@ -221,38 +203,6 @@ async function readErrors(errors: Readable): Promise<{ problems: Problem[]; exce
 }
 
 // Finding the tool.
-
-function isInstalled(command: string): boolean {
-  return (process.env["PATH"] ?? "").split(delimiter).some((directory) => {
-    try {
-      accessSync(join(directory, command), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
-
-/** Maven takes seconds to say where the jars are, so its answer is kept beside this compiled file. */
-async function findClasspath(): Promise<string | undefined> {
-  if (existsSync(classpathCache) && statSync(classpathCache).mtimeMs > statSync(pom).mtimeMs) {
-    const kept = readFileSync(classpathCache, "utf8");
-    if (kept.length > 0 && kept.split(delimiter).every((jar) => existsSync(jar))) {
-      return kept;
-    }
-  }
-  return (await askMaven(["--offline"])) ?? (await askMaven([]));
-}
-
-async function askMaven(options: readonly string[]): Promise<string | undefined> {
-  const goal = ["dependency:build-classpath", `-Dmdep.outputFile=${classpathCache}`];
-  const child = spawn("mvn", ["--quiet", "--batch-mode", "--file", pom, ...options, ...goal], {
-    stdio: "ignore",
-    timeout: runTimeoutMs,
-  });
-  const { exitCode } = await ended(child);
-  return exitCode === 0 ? readFileSync(classpathCache, "utf8") : undefined;
-}
 
 async function main(directories: readonly string[]): Promise<number> {
   if (directories.length === 0) {
