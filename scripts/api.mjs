@@ -8,6 +8,7 @@ const doors = [
   { report: "log-format", folder: "packages/log", types: "format.d.ts" },
   { report: "log-testing", folder: "packages/log", types: "testing/index.d.ts" },
   { report: "broker", folder: "packages/broker", types: "index.d.ts" },
+  { report: "broker-testing", folder: "packages/broker", types: "testing/index.d.ts" },
   { report: "strandlog", folder: "packages/strandlog", types: "index.d.ts" },
   { report: "strandlog-broker", folder: "packages/strandlog", types: "broker.d.ts" },
   { report: "strandlog-testing", folder: "packages/strandlog", types: "testing.d.ts" },

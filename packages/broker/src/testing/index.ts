@@ -1,0 +1,70 @@
+// A broker for tests: in this process, there in milliseconds, gone when it is closed.
+import { type Log, type LogOptions, openLog } from "@strandlog/log";
+import { type Address, type Broker, type BrokerOptions, listen } from "../index.js";
+import { AdvancingClock } from "./advancing-clock.js";
+
+export interface TestBrokerOptions extends BrokerOptions {
+  /** Where its records are: "memory" (default), or a directory. */
+  readonly storage?: string;
+  /** Options of its log. */
+  readonly log?: Omit<LogOptions, "clock">;
+}
+
+export interface TestBroker extends Broker {
+  /** What clients have produced can be read here, and what is appended here is there for clients. */
+  readonly log: Log;
+  /** Puts its clock forward: retention, session timeouts and whatever else waits for time comes at once. */
+  advance(ms: number): void;
+  /** Deletes all topics, with what groups have committed in them: the next test begins with nothing. */
+  reset(): Promise<void>;
+}
+
+/** Listens on a port that is free, of this machine alone, unless `kafka` says otherwise. */
+export async function startBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
+  const { storage = "memory", log: logOptions, ...given } = options;
+  const clock = new AdvancingClock();
+  const log = await openLog(storage === "memory" ? "memory:" : storage, { ...logOptions, clock });
+  try {
+    return new StartedBroker(log, await listen(log, { kafka: 0, ...given }), clock);
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
+
+class StartedBroker implements TestBroker {
+  readonly log: Log;
+  readonly #broker: Broker;
+  readonly #clock: AdvancingClock;
+
+  constructor(log: Log, broker: Broker, clock: AdvancingClock) {
+    this.log = log;
+    this.#broker = broker;
+    this.#clock = clock;
+  }
+
+  get address(): Address {
+    return this.#broker.address;
+  }
+
+  get bootstrap(): string {
+    return this.#broker.bootstrap;
+  }
+
+  advance(ms: number): void {
+    this.#clock.advance(ms);
+  }
+
+  async reset(): Promise<void> {
+    for (const name of await this.log.topics()) await this.log.deleteTopic(name);
+  }
+
+  async close(): Promise<void> {
+    await this.#broker.close();
+    await this.log.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
