@@ -1,8 +1,12 @@
 // Topics' settings, partitions and records, as administrators change them.
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { apis, ErrorCode } from "@strandlog/protocol";
 import { Client, serve } from "./test-support.js";
+import { startBroker } from "./testing/index.js";
 
 const topicType = 2;
 
@@ -219,4 +223,44 @@ test("the cluster is one broker, its directory holds what the log does, and ther
   assert.equal(acls.errorCode, ErrorCode.SECURITY_DISABLED);
   const removed = await client.request(apis.deleteAcls, 3, { filters: [filter] });
   assert.equal(removed.filterResults[0]?.errorCode, ErrorCode.SECURITY_DISABLED);
+});
+
+test("leader epochs rise with each start, and their ends are told", async (t) => {
+  const storage = mkdtempSync(join(tmpdir(), "strandlog-epochs-"));
+  t.after(() => rmSync(storage, { recursive: true }));
+  const epochs: number[] = [];
+  for (const values of [["a", "b"], ["c"], []]) {
+    await using broker = await startBroker({ storage });
+    const topic = await broker.log.topic("orders");
+    for (const value of values) await topic.append({ value });
+    epochs.push(broker.log.storage.leaderEpoch);
+  }
+  await using broker = await startBroker({ storage });
+  const [first = 0, second = 0, third = 0] = epochs;
+  const current = broker.log.storage.leaderEpoch;
+  assert.ok(first < second && second < third && third < current);
+  const client = await Client.connect(t, broker);
+  const ask = async (leaderEpoch: number, currentLeaderEpoch = -1) => {
+    const partitions = [{ partition: 0, leaderEpoch, currentLeaderEpoch }];
+    const body = { replicaId: -1, topics: [{ topic: "orders", partitions }] };
+    const { topics } = await client.request(apis.offsetForLeaderEpoch, 4, body);
+    const { errorCode, leaderEpoch: found, endOffset } = topics[0]?.partitions[0] ?? {};
+    return [errorCode, found, endOffset];
+  };
+  assert.deepEqual(await ask(first), [ErrorCode.NONE, first, 2]);
+  assert.deepEqual(await ask(second), [ErrorCode.NONE, second, 3]);
+  assert.deepEqual(await ask(third), [ErrorCode.NONE, second, 3]);
+  assert.deepEqual(await ask(current), [ErrorCode.NONE, current, 3]);
+  assert.deepEqual(await ask(current + 1), [ErrorCode.NONE, -1, -1]);
+  assert.deepEqual(await ask(first, current - 1), [ErrorCode.FENCED_LEADER_EPOCH, -1, -1]);
+  assert.deepEqual(await ask(first, current + 1), [ErrorCode.UNKNOWN_LEADER_EPOCH, -1, -1]);
+
+  const list = async (currentLeaderEpoch: number) => {
+    const partitions = [{ partitionIndex: 0, timestamp: -1, currentLeaderEpoch }];
+    const body = { replicaId: -1, isolationLevel: 0, topics: [{ name: "orders", partitions }] };
+    const { topics } = await client.request(apis.listOffsets, 8, body);
+    return [topics[0]?.partitions[0]?.errorCode, topics[0]?.partitions[0]?.leaderEpoch];
+  };
+  assert.deepEqual(await list(current), [ErrorCode.NONE, current]);
+  assert.deepEqual(await list(current - 1), [ErrorCode.FENCED_LEADER_EPOCH, -1]);
 });

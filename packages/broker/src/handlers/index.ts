@@ -17,6 +17,7 @@ import { heartbeatHandler, joinGroupHandler, leaveGroupHandler, syncGroupHandler
 import { initProducerIdHandler } from "./init-producer-id.js";
 import { listOffsetsHandler } from "./list-offsets.js";
 import { metadataHandler } from "./metadata.js";
+import { offsetForLeaderEpochHandler } from "./offset-for-leader-epoch.js";
 import { offsetCommitHandler, offsetFetchHandler } from "./offsets.js";
 import { produceHandler } from "./produce.js";
 import {
@@ -30,6 +31,7 @@ const answered: readonly Handler[] = [
   produceHandler,
   fetchHandler,
   listOffsetsHandler,
+  offsetForLeaderEpochHandler,
   metadataHandler,
   createTopicsHandler,
   deleteTopicsHandler,

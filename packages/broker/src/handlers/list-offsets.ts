@@ -2,6 +2,7 @@ import type { Topic } from "@strandlog/log";
 import { apis, ErrorCode, type ResponseOf } from "@strandlog/protocol";
 import { type Handler, handler } from "../context.js";
 import { refusalOf } from "../error-codes.js";
+import { epochRefusal } from "../leader-epoch.js";
 
 type Topics = ResponseOf<typeof apis.listOffsets>["topics"];
 type PartitionResponse = Topics[number]["partitions"][number];
@@ -13,11 +14,14 @@ const maxTimestamp = -3;
 const earliestLocal = -4;
 
 export const listOffsetsHandler: Handler = handler(apis.listOffsets, async ({ body }, _session, broker) => {
+  const current = broker.log.storage.leaderEpoch;
   const topics = body.topics.map(async ({ name, partitions }) => {
     const topic = await broker.topics.find(name);
-    const answers = partitions.map(({ partitionIndex, timestamp }) =>
-      answer(topic, partitionIndex, timestamp),
-    );
+    const answers = partitions.map(async ({ partitionIndex, timestamp, currentLeaderEpoch }) => {
+      const errorCode = epochRefusal(currentLeaderEpoch, current);
+      if (errorCode !== ErrorCode.NONE) return { partitionIndex, errorCode };
+      return { ...(await answer(topic, partitionIndex, timestamp)), leaderEpoch: current };
+    });
     return { name, partitions: await Promise.all(answers) };
   });
   return { topics: await Promise.all(topics) };

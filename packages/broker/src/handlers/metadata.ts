@@ -17,7 +17,7 @@ export const metadataHandler: Handler = handler(
     const isAll = body.topics === null || (apiVersion === 0 && body.topics.length === 0);
     const mayCreate = apiVersion < 4 || body.allowAutoTopicCreation;
     const topics = isAll
-      ? (await broker.topics.all()).map((topic) => described(topic, nodeId))
+      ? (await broker.topics.all()).map((topic) => described(topic, broker))
       : await Promise.all((body.topics ?? []).map((asked) => describe(asked, mayCreate, broker)));
     return {
       brokers: [{ nodeId, ...advertised }],
@@ -35,12 +35,12 @@ async function describe(
 ): Promise<Described> {
   if (name === null) {
     const topic = await broker.topics.findById(topicId);
-    if (topic !== undefined) return described(topic, broker.settings.nodeId);
+    if (topic !== undefined) return described(topic, broker);
     return { errorCode: ErrorCode.UNKNOWN_TOPIC_ID, name, topicId, partitions: [] };
   }
   try {
     const topic = (await broker.topics.find(name)) ?? (mayCreate ? await create(name, broker) : undefined);
-    if (topic !== undefined) return described(topic, broker.settings.nodeId);
+    if (topic !== undefined) return described(topic, broker);
     return missing(name, { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION });
   } catch (error) {
     return missing(name, refusalOf(error));
@@ -57,7 +57,9 @@ async function create(name: string, { topics, settings }: BrokerContext): Promis
   });
 }
 
-function described({ name, topicId, partitionCount }: Topic, nodeId: number): Described {
+function described({ name, topicId, partitionCount }: Topic, { log, settings }: BrokerContext): Described {
+  const { nodeId } = settings;
+  const { leaderEpoch } = log.storage;
   return {
     errorCode: ErrorCode.NONE,
     name,
@@ -66,6 +68,7 @@ function described({ name, topicId, partitionCount }: Topic, nodeId: number): De
       errorCode: ErrorCode.NONE,
       partitionIndex,
       leaderId: nodeId,
+      leaderEpoch,
       replicaNodes: [nodeId],
       isrNodes: [nodeId],
       offlineReplicas: [],

@@ -122,6 +122,7 @@ export class PartitionLog {
       segmentRecords: Math.max(0, this.#recoveryPoint - this.#logStartOffset),
       segmentBytes: this.#segments.reduce((sum, segment) => sum + segment.state.logBytes, 0),
       segmentCount: this.#segments.length,
+      leaderEpochs: this.#leaderEpochs,
     };
   }
 

@@ -50,6 +50,25 @@ export function testPersistence(test: Register): void {
     });
   });
 
+  test("each opening writes under a higher leader epoch, and tells where each began", async (opened) => {
+    const { storage } = opened;
+    const id = await withPartition(storage);
+    const first = storage.leaderEpoch;
+    assert.deepEqual((await storage.describe(id)).leaderEpochs, []);
+    await append(storage, id, 0, { values: numbered(0, 3) });
+    assert.deepEqual((await storage.describe(id)).leaderEpochs, [[first, 0]]);
+    await again(opened, async (reopened) => {
+      const second = reopened.leaderEpoch;
+      assert.ok(second > first, `${second} after ${first}`);
+      assert.deepEqual((await reopened.describe(id)).leaderEpochs, [[first, 0]]);
+      await append(reopened, id, 3, { values: numbered(3, 5) });
+      assert.deepEqual((await reopened.describe(id)).leaderEpochs, [
+        [first, 0],
+        [second, 3],
+      ]);
+    });
+  });
+
   test("metadata and its versions are the same when opened again", async (opened) => {
     const { metadata } = opened.storage;
     await metadata.put("a", "1");

@@ -120,6 +120,8 @@ export interface PartitionDescription {
   readonly segmentCount: number;
   /** Bytes of the batches from the one on that holds the offset asked about; of all without one. */
   readonly bytesFrom: number;
+  /** Leader epochs that records here carry, each with the offset of its first, in order. */
+  readonly leaderEpochs: readonly (readonly [epoch: number, startOffset: number])[];
 }
 
 /** Figures of the driver as a whole. Drivers leave out what they do not have. */
@@ -146,6 +148,8 @@ export interface LogStorage {
   readonly manifest: StorageManifest;
   readonly metadata: MetadataStore;
   readonly counters: StorageCounters;
+  /** The leader epoch of what is appended now, higher with each opening for writing; −1 where nothing can be. */
+  readonly leaderEpoch: number;
   /**
    * Durable when it settles, the metadata with it: in one step where groups are atomic, otherwise after the
    * partitions. A partition that exists gets the configuration.

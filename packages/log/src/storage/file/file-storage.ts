@@ -1,6 +1,6 @@
 // The file driver: wires journal, partitions and checkpointer into a LogStorage. It owns the order of things: a batch
 // goes into the tail and the journal's queue in one step, becomes visible when its level is reached, and leaves the
-// tail when the checkpointer has it in a segment. Opened by open-file-storage.ts, used by the face through the contract.
+// tail when the checkpointer has it in a segment. Opened by open-file-storage.ts.
 import { Checkpointer, writeCheckpoint, writeKafkaOffsets } from "../../checkpoint/index.js";
 import type { Clock } from "../../clock.js";
 import { LogError } from "../../errors.js";
@@ -44,11 +44,11 @@ export interface FileParts {
 
 // Beyond this a sync is amortised and a larger group only waits longer.
 const groupBytesMax = 8 * 1024 * 1024;
-// The face forms batches within the rest of tailBytesMax.
-const journaledShare = 0.75;
+const journaledShare = 0.75; // The face forms batches within the rest of tailBytesMax.
 
 export class FileStorage implements LogStorage, JournalObserver {
   readonly manifest: StorageManifest;
+  leaderEpoch = -1;
   readonly metadata: FileMetadata;
   readonly #parts: FileParts;
   readonly #state: FileState;
@@ -92,6 +92,7 @@ export class FileStorage implements LogStorage, JournalObserver {
   start(journal: Journal): void {
     const { fs, clock, cache, directory, settings } = this.#parts;
     this.#journal = journal;
+    this.leaderEpoch = journal.epoch;
     cache.gate.writer = journal;
     this.#checkpointer = new Checkpointer(fs, clock, cache, `${directory}/topics`, settings.lanes, journal, {
       settle: () => this.#settle(),
@@ -264,13 +265,12 @@ export class FileStorage implements LogStorage, JournalObserver {
     // Whatever can be refused is refused before anything has changed.
     refusePast(partitions, group.batches);
     const entries = this.#metadataEntries(group.metadata ?? []);
-    const { epoch } = this.#journal;
     for (const [index, { bytes, baseOffset, visibleAt }] of group.batches.entries()) {
       const partition = partitions[index] as PartitionLog;
-      placeBatch(bytes, baseOffset, epoch);
+      placeBatch(bytes, baseOffset, this.leaderEpoch);
       const batch = describeBatch(bytes, visibleAt);
       payload.addBatch(partition.number, partition.logEndOffset, bytes);
-      this.#state.push(partition, batch, epoch);
+      this.#state.push(partition, batch, this.leaderEpoch);
       batches.push(batch);
       if (visibleAt === "memory") partition.advance();
     }

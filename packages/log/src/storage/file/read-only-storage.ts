@@ -34,6 +34,7 @@ export class ReadOnlyStorage implements LogStorage {
     readOnly: true,
     groupBytesMax: 0,
   };
+  readonly leaderEpoch = -1;
   readonly metadata: FileMetadata;
   readonly #fs: FileSystem;
   readonly #clock: Clock;

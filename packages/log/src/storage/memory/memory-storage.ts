@@ -33,6 +33,7 @@ export class MemoryStorage implements LogStorage {
     readOnly: false,
     groupBytesMax: 8 * 1024 * 1024,
   };
+  readonly leaderEpoch = 1;
   readonly metadata: MemoryMetadata = new MemoryMetadata();
   readonly #partitions = new Map<string, MemoryPartition>();
   readonly #watchers = new Watchers<{ id: string; offset: number }>();
@@ -111,6 +112,7 @@ export class MemoryStorage implements LogStorage {
       segmentRecords: 0,
       segmentCount: 0,
       bytesFrom: wanted.reduce((sum, batch) => sum + batch.bytes.length, 0),
+      leaderEpochs: end > 0 ? [[this.leaderEpoch, 0]] : [],
     };
   }
 
@@ -178,7 +180,7 @@ export class MemoryStorage implements LogStorage {
     }
     for (const { partitionId, bytes, baseOffset } of batches) {
       const partition = this.#partition(partitionId);
-      placeBatch(bytes, baseOffset, 1);
+      placeBatch(bytes, baseOffset, this.leaderEpoch);
       const batch = new RecordBatch(bytes);
       partition.batches.push(batch);
       partition.bytes += bytes.length;
