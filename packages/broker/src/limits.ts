@@ -16,8 +16,14 @@ export const partialMsMax = 30_000;
 /** What one Fetch answers at most, as with Kafka. */
 export const fetchBytesMax: number = 55 * mebibyte;
 export const groupMembersMax = 1000;
+/** As with the log's own groups, which they are. */
+const groupIdLengthMax = 249;
 /** What a client may note beside a committed offset. */
 export const commitMetadataBytesMax = 4096;
 /** Below this a member could not even answer. */
 export const sessionTimeoutMsMin = 100;
 export const sessionTimeoutMsMax: number = 30 * 60_000;
+
+export function isGroupId(groupId: string): boolean {
+  return groupId !== "" && groupId.length <= groupIdLengthMax;
+}

@@ -66,7 +66,7 @@ export class ConsumerGroup {
     if (!this.#accepts(about)) return refuse(ErrorCode.INCONSISTENT_GROUP_PROTOCOL);
     if (memberId === "") return this.#joinNew(about, mustKnowId);
     const pending = this.#pending.get(memberId);
-    if (pending !== undefined) {
+    if (pending !== undefined && about.instanceId === null) {
       pending.cancel();
       this.#pending.delete(memberId);
       return this.#add(memberId, about);
@@ -96,8 +96,10 @@ export class ConsumerGroup {
     if (isOther) return refuse(ErrorCode.INCONSISTENT_GROUP_PROTOCOL);
     this.#keepAlive(member);
     if (this.#state === "PreparingRebalance") return refuse(ErrorCode.REBALANCE_IN_PROGRESS);
+    member.mustSync = false;
     if (this.#state === "Stable") return this.#syncResult(member);
     const result = member.awaitSync(refuse(ErrorCode.REBALANCE_IN_PROGRESS));
+    this.#keepAlive(member);
     if (member.id === this.#leader) this.#assign(assignments);
     return result;
   }
@@ -193,11 +195,11 @@ export class ConsumerGroup {
       this.#protocol !== null && old.metadataFor(this.#protocol).equals(member.metadataFor(this.#protocol));
     if (this.#state !== "Stable" || !isSame) return this.#rejoin(member, about);
     this.#keepAlive(member);
-    return this.#joinResult(member);
+    return { ...this.#joinResult(member), skipAssignment: this.#leader === memberId };
   }
 
   #rejoin(member: Member, about: Joining): Promise<JoinResult> {
-    member.about = about;
+    member.about = { ...about, instanceId: member.about.instanceId };
     const result = member.awaitJoin({ errorCode: ErrorCode.REBALANCE_IN_PROGRESS, memberId: member.id });
     this.#keepAlive(member);
     this.#rebalance();
@@ -247,6 +249,7 @@ export class ConsumerGroup {
     this.#protocol = this.#vote();
     this.#state = "CompletingRebalance";
     this.#startDeadline(() => this.#dropUnsynced());
+    for (const member of this.members) member.mustSync = member.isJoining;
     for (const member of joined) {
       member.joined(this.#joinResult(member));
       this.#keepAlive(member);
@@ -255,7 +258,6 @@ export class ConsumerGroup {
 
   /** The leader's decision: who is not in it gets nothing. */
   #assign(assignments: ReadonlyMap<string, Buffer>): void {
-    this.#deadline?.cancel();
     this.#state = "Stable";
     for (const member of this.#members.values()) {
       member.assignment = assignments.get(member.id) ?? noAssignment;
@@ -265,11 +267,11 @@ export class ConsumerGroup {
     }
   }
 
+  /** Static ones, too: they would keep partitions that nobody reads. */
   #dropUnsynced(): void {
-    if (this.#state !== "CompletingRebalance") return;
-    for (const member of this.members) {
-      if (!member.isSyncing && member.about.instanceId === null) this.#forget(member);
-    }
+    const late = this.members.filter(({ mustSync }) => mustSync);
+    if (late.length === 0) return;
+    for (const member of late) this.#forget(member);
     this.#rebalance();
   }
 

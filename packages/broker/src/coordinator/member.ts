@@ -27,6 +27,8 @@ export interface JoinResult {
   readonly protocolType?: string | null;
   readonly protocolName?: string | null;
   readonly leader?: string;
+  /** The leader is to change nothing: what it has assigned before is in force. */
+  readonly skipAssignment?: boolean;
   /** Only the leader learns who the others are. */
   readonly members?: readonly { memberId: string; groupInstanceId: string | null; metadata: Buffer }[];
 }
@@ -44,6 +46,8 @@ export class Member {
   readonly id: string;
   about: Joining;
   assignment: Buffer = noAssignment;
+  /** Knows the generation that it is in, and has not asked for its assignment yet. */
+  mustSync = false;
   /** Ends it when nothing has been heard for the session timeout. */
   session: Timer | undefined;
   #join: ((result: JoinResult) => void) | undefined;

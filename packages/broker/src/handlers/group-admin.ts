@@ -1,4 +1,5 @@
 // Groups as administrators see them: those with members, and those that have only committed.
+import { LogError } from "@strandlog/log";
 import { apis, ErrorCode, type ResponseOf } from "@strandlog/protocol";
 import { type BrokerContext, type Handler, handler } from "../context.js";
 import type { ConsumerGroup } from "../coordinator/consumer-group.js";
@@ -70,6 +71,11 @@ function stateOf(group: ConsumerGroup | undefined): string {
   return group?.state ?? "Empty";
 }
 
+/** The library's own consumers are members, too. */
+function isInUse(error: unknown): boolean {
+  return error instanceof LogError && error.code === "INVALID_ARGUMENT";
+}
+
 export const deleteGroupsHandler: Handler = handler(apis.deleteGroups, async ({ body }, _session, broker) => {
   const committed = new Set(await broker.log.groups());
   const results = body.groupsNames.map(async (groupId) => ({
@@ -84,28 +90,30 @@ async function remove(
   { groups, topics }: BrokerContext,
   committed: ReadonlySet<string>,
 ): Promise<number> {
-  if (groups.find(groupId) !== undefined) return ErrorCode.NON_EMPTY_GROUP;
+  if (stateOf(groups.find(groupId)) !== "Empty") return ErrorCode.NON_EMPTY_GROUP;
   if (!committed.has(groupId)) return ErrorCode.GROUP_ID_NOT_FOUND;
   try {
     for (const topic of await topics.all()) await topic.deleteGroup(groupId);
     return ErrorCode.NONE;
   } catch (error) {
-    return refusalOf(error).errorCode;
+    return isInUse(error) ? ErrorCode.NON_EMPTY_GROUP : refusalOf(error).errorCode;
   }
 }
 
 export const offsetDeleteHandler: Handler = handler(apis.offsetDelete, async ({ body }, _session, broker) => {
   const { groupId } = body;
-  const hasMembers = broker.groups.find(groupId) !== undefined;
+  const hasMembers = stateOf(broker.groups.find(groupId)) !== "Empty";
   if (!hasMembers && !(await broker.log.groups()).includes(groupId)) {
     return { errorCode: ErrorCode.GROUP_ID_NOT_FOUND, topics: [] };
   }
   const topics = body.topics.map(async ({ name, partitions }) => {
-    const asked = partitions.map(({ partitionIndex }) => partitionIndex);
-    const errorCode = hasMembers
-      ? ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC
-      : await forget(groupId, name, asked, broker);
-    return { name, partitions: asked.map((partitionIndex) => ({ partitionIndex, errorCode })) };
+    const answered = partitions.map(async ({ partitionIndex }) => {
+      const errorCode = hasMembers
+        ? ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC
+        : await forget(groupId, name, partitionIndex, broker);
+      return { partitionIndex, errorCode };
+    });
+    return { name, partitions: await Promise.all(answered) };
   });
   return { errorCode: ErrorCode.NONE, topics: await Promise.all(topics) };
 });
@@ -113,13 +121,13 @@ export const offsetDeleteHandler: Handler = handler(apis.offsetDelete, async ({ 
 async function forget(
   groupId: string,
   name: string,
-  partitions: readonly number[],
+  partition: number,
   { topics }: BrokerContext,
 ): Promise<number> {
   const topic = await topics.find(name);
   if (topic === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
   try {
-    await topic.commit(groupId, new Map(partitions.map((partition) => [partition, undefined])));
+    await topic.commit(groupId, new Map([[partition, undefined]]));
     return ErrorCode.NONE;
   } catch (error) {
     return refusalOf(error).errorCode;

@@ -3,7 +3,7 @@ import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/pro
 import { type Answer, type BrokerContext, type Handler, handler, type Session } from "../context.js";
 import type { Identity } from "../coordinator/consumer-group.js";
 import { type Joining, type JoinResult, noAssignment } from "../coordinator/member.js";
-import { sessionTimeoutMsMax, sessionTimeoutMsMin } from "../limits.js";
+import { isGroupId, sessionTimeoutMsMax, sessionTimeoutMsMin } from "../limits.js";
 
 type JoinBody = RequestOf<typeof apis.joinGroup>;
 type JoinResponse = ResponseOf<typeof apis.joinGroup>;
@@ -36,7 +36,7 @@ async function join(
 }
 
 function joinRefusal({ groupId, sessionTimeoutMs }: JoinBody): number | undefined {
-  if (groupId === "") return ErrorCode.INVALID_GROUP_ID;
+  if (!isGroupId(groupId)) return ErrorCode.INVALID_GROUP_ID;
   const isFit = sessionTimeoutMs >= sessionTimeoutMsMin && sessionTimeoutMs <= sessionTimeoutMsMax;
   return isFit ? undefined : ErrorCode.INVALID_SESSION_TIMEOUT;
 }
@@ -57,12 +57,9 @@ function joiningOf(body: JoinBody, clientId: string, { clientHost }: Session, ap
 
 /** Before version 7 a missing name is written as an empty one. */
 function joinResponse(result: JoinResult, apiVersion: number): JoinResponse {
-  const { errorCode, memberId, generationId, protocolType, protocolName, leader, members } = result;
+  const { protocolName, leader, members } = result;
   return {
-    errorCode,
-    memberId,
-    generationId,
-    protocolType,
+    ...result,
     protocolName: protocolName ?? (apiVersion >= 7 ? null : ""),
     leader: leader ?? "",
     members: members ?? [],

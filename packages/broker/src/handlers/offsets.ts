@@ -3,7 +3,7 @@ import type { CommitPlace, Topic } from "@strandlog/log";
 import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
 import { type BrokerContext, type Handler, handler } from "../context.js";
 import { refusalOf } from "../error-codes.js";
-import { commitMetadataBytesMax } from "../limits.js";
+import { commitMetadataBytesMax, isGroupId } from "../limits.js";
 
 type CommitTopic = RequestOf<typeof apis.offsetCommit>["topics"][number];
 type CommitTopicResponse = ResponseOf<typeof apis.offsetCommit>["topics"][number];
@@ -14,10 +14,9 @@ export const offsetCommitHandler: Handler = handler(apis.offsetCommit, async ({ 
   const { groupId, generationIdOrMemberEpoch: generation, memberId, groupInstanceId: instanceId } = body;
   const group = broker.groups.find(groupId);
   const outside = generation < 0 ? ErrorCode.NONE : ErrorCode.ILLEGAL_GENERATION;
-  const refusal =
-    groupId === ""
-      ? ErrorCode.INVALID_GROUP_ID
-      : (group?.mayCommit({ memberId, instanceId }, generation) ?? outside);
+  const refusal = isGroupId(groupId)
+    ? (group?.mayCommit({ memberId, instanceId }, generation) ?? outside)
+    : ErrorCode.INVALID_GROUP_ID;
   const topics = body.topics.map((each) =>
     refusal === ErrorCode.NONE ? commit(groupId, each, broker) : refuseAll(each, refusal),
   );
@@ -102,7 +101,7 @@ async function committedIn(
   groupId: string,
   asked: readonly number[] | undefined,
 ): Promise<FetchTopics[number]> {
-  const places = groupId === "" ? undefined : await topic?.committed(groupId);
+  const places = isGroupId(groupId) ? await topic?.committed(groupId) : undefined;
   const partitions = (asked ?? [...(places?.keys() ?? [])]).map((partitionIndex) => {
     const place = places?.get(partitionIndex);
     return {

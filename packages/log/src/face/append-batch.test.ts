@@ -174,6 +174,12 @@ test("a producer's batches have to follow one another, in each partition for its
   await topic.appendBatch(1, produced(7, 0, 9), once);
 });
 
+test("what names no producer is stored each time, also if it has a sequence", async (t) => {
+  const topic = await (await openTestLog(t, "memory")).topic("orders");
+  for (const sequence of [0, 0, -1, 0, 5]) await topic.appendBatch(0, produced(-1, 0, sequence), once);
+  assert.equal((await topic.partition(0).describe()).logEndOffset, 5);
+});
+
 test("a producer with a new epoch begins at 0, and its old epoch is fenced", async (t) => {
   const topic = await (await openTestLog(t, "memory")).topic("orders");
   await topic.appendBatch(0, produced(7, 1, 0), once);

@@ -48,7 +48,8 @@ export class Producers {
   /** The batch has got its offset. */
   add(batch: RecordBatch, baseOffset: number): void {
     const { producerId, producerEpoch, baseSequence } = batch;
-    if (baseSequence < 0) return;
+    // Some of Kafka's clients number what they write from 0 without being a producer that could send again.
+    if (producerId < 0 || baseSequence < 0) return;
     let producer = this.#producers.get(producerId);
     if (producer?.epoch !== producerEpoch) producer = { epoch: producerEpoch, batches: [] };
     producer.batches.push({ baseSequence, lastSequence: lastSequenceOf(batch), baseOffset });
