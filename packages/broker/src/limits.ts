@@ -18,6 +18,10 @@ export const idleMsMax: number = 10 * 60_000;
 export const partialMsMax = 30_000;
 /** An answer that has been begun has to be taken by then. */
 export const sendMsMax: number = 10 * 60_000;
+/** No Fetch waits longer, whatever it asks: meanwhile it may not be noticed that the client has left. */
+export const fetchWaitMsMax: number = 5 * 60_000;
+/** What one request may make, as with Kafka; a topic of the usual number of partitions in any case. */
+export const createdPartitionsMax = 10_000;
 /** What one Fetch answers at most, as with Kafka. */
 export const fetchBytesMax: number = 55 * mebibyte;
 export const groupMembersMax = 1000;

@@ -2,6 +2,7 @@ import type { Topic } from "@strandlog/log";
 import { apis, ErrorCode, type ResponseOf } from "@strandlog/protocol";
 import { type Handler, handler } from "../context.js";
 import { refusalOf } from "../error-codes.js";
+import { mapInTurns } from "../turns.js";
 
 type Topics = ResponseOf<typeof apis.listOffsets>["topics"];
 type PartitionResponse = Topics[number]["partitions"][number];
@@ -13,14 +14,14 @@ const maxTimestamp = -3;
 const earliestLocal = -4;
 
 export const listOffsetsHandler: Handler = handler(apis.listOffsets, async ({ body }, _session, broker) => {
-  const topics = body.topics.map(async ({ name, partitions }) => {
+  const topics = await mapInTurns(body.topics, async ({ name, partitions }) => {
     const topic = await broker.topics.find(name);
-    const answers = partitions.map(({ partitionIndex, timestamp }) =>
+    const answers = await mapInTurns(partitions, ({ partitionIndex, timestamp }) =>
       answer(topic, partitionIndex, timestamp),
     );
-    return { name, partitions: await Promise.all(answers) };
+    return { name, partitions: answers };
   });
-  return { topics: await Promise.all(topics) };
+  return { topics };
 });
 
 async function answer(
