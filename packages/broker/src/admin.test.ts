@@ -263,4 +263,15 @@ test("leader epochs rise with each start, and their ends are told", async (t) =>
   };
   assert.deepEqual(await list(current), [ErrorCode.NONE, current]);
   assert.deepEqual(await list(current - 1), [ErrorCode.FENCED_LEADER_EPOCH, -1]);
+
+  const fetch = async (currentLeaderEpoch: number) => {
+    const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000, currentLeaderEpoch }];
+    const topics = [{ topic: "orders", topicId: "AAAAAAAAAAAAAAAAAAAAAA", partitions }];
+    const body = { maxWaitMs: 0, minBytes: 0, topics, forgottenTopicsData: [] };
+    return (await client.request(apis.fetch, 12, body)).responses[0]?.partitions[0]?.errorCode;
+  };
+  assert.equal(await fetch(current), ErrorCode.NONE);
+  assert.equal(await fetch(-1), ErrorCode.NONE);
+  assert.equal(await fetch(current - 1), ErrorCode.FENCED_LEADER_EPOCH);
+  assert.equal(await fetch(current + 1), ErrorCode.UNKNOWN_LEADER_EPOCH);
 });

@@ -2,28 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LogError } from "@strandlog/log";
-import { BatchBuilder } from "@strandlog/log/storage";
 import { apis, ErrorCode } from "@strandlog/protocol";
 import { type Broker, listen } from "./index.js";
-import { Client, crc32c, serve } from "./test-support.js";
-
-const noId = "AAAAAAAAAAAAAAAAAAAAAA";
-
-function batchOf(...values: string[]): Buffer {
-  const builder = new BatchBuilder(128);
-  for (const value of values) builder.append(null, value, undefined, 1000);
-  return builder.seal({ baseOffset: 0, partitionLeaderEpoch: 0, compression: "none" });
-}
-
-function produceTo(name: string, index: number, ...batches: Buffer[]) {
-  return { acks: -1, timeoutMs: 1000, topicData: [{ name, partitionData: [{ index, records: batches }] }] };
-}
-
-function fetchFrom(topic: string, fetchOffset: number, more: { maxWaitMs?: number; minBytes?: number } = {}) {
-  const partitions = [{ partition: 0, fetchOffset, partitionMaxBytes: 1_000_000 }];
-  const topics = [{ topic, topicId: noId, partitions }];
-  return { maxWaitMs: 0, minBytes: 1, topics, forgottenTopicsData: [], ...more };
-}
+import { batchOf, Client, crc32c, fetchFrom, noId, produceTo, serve } from "./test-support.js";
 
 test("a client of a version that is yet to come learns which there are", async (t) => {
   const { broker } = await serve(t);

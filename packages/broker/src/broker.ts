@@ -76,10 +76,13 @@ class KafkaServer implements Broker {
   listen(): Promise<void> {
     const { host, port } = this.#broker.settings.listenOn;
     return new Promise((resolve, reject) => {
-      this.#server.once("error", (cause) => {
+      const refuse = (cause: Error): void => {
         reject(new LogError("IO", `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
-      });
+      };
+      this.#server.once("error", refuse);
       this.#server.listen(port, host, () => {
+        // From now on it is a connection that could not be accepted, for want of a descriptor perhaps.
+        this.#server.off("error", refuse).on("error", this.#broker.report);
         this.#checkSoon();
         resolve();
       });

@@ -1,6 +1,7 @@
 // One client's connection. Requests are begun in the order in which they arrive, each as soon as the one before it has
-// taken its place (appends keep their order), and answered in that order too. What has been received and not yet
-// answered is bounded: beyond that nothing more is read, and the client has to wait.
+// taken its place (appends keep their order), and answered in that order too. What has been begun and not yet answered
+// is bounded: beyond that nothing more is taken out of what has arrived, nothing more is read, and the client has to
+// wait.
 import type { Socket } from "node:net";
 import {
   type Api,
@@ -12,39 +13,66 @@ import {
 } from "@strandlog/protocol";
 import type { Answer, AnyBody, BrokerContext, Session } from "./context.js";
 import { handlerOf, versionsForNewer } from "./handlers/index.js";
-import { idleMsMax, partialMsMax, pipelinedBytesMax, pipelinedMax, requestBytesMax } from "./limits.js";
+import {
+  idleMsMax,
+  partialMsMax,
+  pipelinedBytesMax,
+  pipelinedMax,
+  requestBytesMax,
+  requestsInTurn,
+  sendMsMax,
+} from "./limits.js";
+import { othersTurn } from "./turns.js";
 
-/** A request that has been begun. */
+/** Undefined: no response. */
+type Response = readonly Buffer[] | undefined;
+
+/** A request that has been begun, and what it takes until it is answered. */
 interface Begun {
-  readonly answer: Answer<AnyBody>;
-  readonly frameBytes: number;
-  encode(body: AnyBody): Buffer[];
+  readonly response: Response | (() => Promise<Response>);
+  readonly bytes: number;
 }
 
 export class Connection {
   readonly #socket: Socket;
   readonly #session: Session;
   readonly #broker: BrokerContext;
-  readonly #gone = new AbortController();
+  readonly #over = new AbortController();
   readonly #splitter = new FrameSplitter(requestBytesMax);
-  readonly #frames: Buffer[] = [];
+  /** What has arrived while requests were being begun: one chunk, since reading pauses then. */
+  readonly #arrived: Buffer[] = [];
   readonly #begun: Begun[] = [];
+  /** Of requests that have been begun, the one that is being answered among them. */
   #pipelined = 0;
   #pipelinedBytes = 0;
   #isBeginning = false;
   #isAnswering = false;
   #isDraining = false;
-  #lastReceivedMs: number;
+  /** Whatever is still here of the client's is not worth beginning. */
+  #isCutOff = false;
+  #roomMade: () => void = () => undefined;
+  #lastActiveMs: number;
+  /** Since when there has been a part of a request, and an answer that the client does not take. */
+  #partialSinceMs: number | undefined;
+  #sendingSinceMs: number | undefined;
   readonly closed: Promise<void>;
 
   constructor(socket: Socket, advertised: Session["advertised"], broker: BrokerContext) {
     this.#socket = socket;
     this.#broker = broker;
-    this.#session = { advertised, clientHost: socket.remoteAddress ?? "", signal: this.#gone.signal };
-    this.#lastReceivedMs = broker.log.clock.elapsedMs();
+    this.#session = {
+      advertised,
+      clientHost: socket.remoteAddress ?? "",
+      signal: this.#over.signal,
+      get isGone() {
+        return socket.destroyed;
+      },
+    };
+    this.#lastActiveMs = broker.log.clock.elapsedMs();
     this.closed = new Promise((resolve) => {
       socket.once("close", () => {
-        this.#gone.abort();
+        this.#over.abort();
+        this.#roomMade();
         resolve();
       });
     });
@@ -53,89 +81,108 @@ export class Connection {
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
   }
 
-  /** Closes it if the client has been silent, or in the middle of a request, for too long. */
+  /** Closes it if the client has been silent, in the middle of a request, or of an answer, for too long. */
   check(nowMs: number): void {
-    const silentMs = nowMs - this.#lastReceivedMs;
-    const allowedMs = this.#splitter.pendingBytes > 0 && !this.#socket.isPaused() ? partialMsMax : idleMsMax;
-    if (silentMs > allowedMs && this.#pipelined === 0) this.#socket.destroy();
+    const isIdle = this.#pipelined === 0 && nowMs - this.#lastActiveMs > idleMsMax;
+    const isPartial = nowMs - (this.#partialSinceMs ?? nowMs) > partialMsMax;
+    const isStuck = nowMs - (this.#sendingSinceMs ?? nowMs) > sendMsMax;
+    if (isIdle || isPartial || isStuck) this.destroy();
   }
 
-  /** Takes no more requests; closes once those that it has are answered. */
+  /** Takes no more requests; closes once those that it has are answered, which is now for those that wait. */
   drain(): void {
     this.#isDraining = true;
-    this.#socket.pause();
-    if (this.#pipelined === 0) this.#socket.end();
+    this.#over.abort();
+    this.#endIfDone();
   }
 
   destroy(): void {
+    this.#isCutOff = true;
     this.#socket.destroy();
   }
 
+  get #nowMs(): number {
+    return this.#broker.log.clock.elapsedMs();
+  }
+
   #receive(chunk: Buffer): void {
-    this.#lastReceivedMs = this.#broker.log.clock.elapsedMs();
-    try {
-      for (const frame of this.#splitter.push(chunk)) {
-        this.#frames.push(frame);
-        this.#pipelined++;
-        this.#pipelinedBytes += frame.length;
-      }
-    } catch (error) {
-      this.#fail(error);
-      return;
-    }
-    if (this.#isFull()) this.#socket.pause();
-    if (!this.#isBeginning) void this.#begin().catch((error: unknown) => this.#fail(error));
+    if (this.#isDraining || this.#isCutOff) return; // only read so that the end is noticed
+    this.#lastActiveMs = this.#nowMs;
+    this.#arrived.push(chunk);
+    if (this.#isBeginning) this.#socket.pause();
+    else void this.#begin().catch((error: unknown) => this.#fail(error));
   }
 
   async #begin(): Promise<void> {
     this.#isBeginning = true;
     try {
-      for (let frame = this.#frames.shift(); frame !== undefined; frame = this.#frames.shift()) {
-        const begun = await this.#beginOne(frame);
-        this.#begun.push(begun);
-        if (!this.#isAnswering) void this.#answer().catch((error: unknown) => this.#fail(error));
+      let count = 0;
+      for (let chunk = this.#arrived.shift(); chunk !== undefined; chunk = this.#arrived.shift()) {
+        for (const frame of this.#splitter.push(chunk)) {
+          this.#partialSinceMs = undefined;
+          if (++count % requestsInTurn === 0) await othersTurn();
+          while (this.#isFull()) await this.#room();
+          if (this.#isCutOff) return;
+          await this.#beginOne(frame);
+        }
+        if (this.#splitter.pendingBytes > 0) this.#partialSinceMs ??= this.#nowMs;
+        if (this.#arrived.length === 0) this.#socket.resume();
       }
     } finally {
       this.#isBeginning = false;
     }
+    this.#endIfDone();
   }
 
-  async #beginOne(frame: Buffer): Promise<Begun> {
+  async #beginOne(frame: Buffer): Promise<void> {
+    this.#pipelined++;
+    this.#pipelinedBytes += frame.length;
     const { apiKey, apiVersion, correlationId } = decodeRequestHeader(frame);
     const handler = handlerOf(apiKey);
     const isKnown =
       handler !== undefined && apiVersion >= handler.api.versionMin && apiVersion <= handler.api.versionMax;
-    if (!isKnown) {
+    if (isKnown) {
+      const answer = await handler.handle(decodeRequest(handler.api, frame), this.#session, this.#broker);
+      this.#push(frame, answer, (body) => encodeResponse(handler.api, apiVersion, correlationId, body));
+    } else {
       if (apiKey !== apis.apiVersions.key) throw new Error(`no API ${apiKey} of version ${apiVersion}`);
-      const body = versionsForNewer();
-      const encode = (): Buffer[] => encodeResponse(apis.apiVersions as Api, 0, correlationId, body);
-      return { answer: body, frameBytes: frame.length, encode };
+      const encode = (body: AnyBody) => encodeResponse(apis.apiVersions as Api, 0, correlationId, body);
+      this.#push(frame, versionsForNewer(), encode);
     }
-    const answer = await handler.handle(decodeRequest(handler.api, frame), this.#session, this.#broker);
-    return {
-      answer,
-      frameBytes: frame.length,
-      encode: (body) => encodeResponse(handler.api, apiVersion, correlationId, body),
-    };
+  }
+
+  /** An answer that is there waits as bytes, which can be counted. */
+  #push(frame: Buffer, answer: Answer<AnyBody>, encode: (body: AnyBody) => Buffer[]): void {
+    if (this.#socket.destroyed) return;
+    const encoded = (body: AnyBody | undefined): Response => (body === undefined ? undefined : encode(body));
+    let bytes = frame.length;
+    if (typeof answer === "function") {
+      this.#begun.push({ response: async () => encoded(await answer()), bytes });
+    } else {
+      const response = encoded(answer);
+      for (const chunk of response ?? []) bytes += chunk.length;
+      this.#pipelinedBytes += bytes - frame.length;
+      this.#begun.push({ response, bytes });
+    }
+    if (!this.#isAnswering) void this.#answer().catch((error: unknown) => this.#fail(error));
   }
 
   async #answer(): Promise<void> {
     this.#isAnswering = true;
     try {
       for (let begun = this.#begun.shift(); begun !== undefined; begun = this.#begun.shift()) {
-        const { answer, frameBytes, encode } = begun;
-        const body = typeof answer === "function" ? await answer() : answer;
+        const response = typeof begun.response === "function" ? await begun.response() : begun.response;
         if (this.#socket.destroyed) return;
-        if (body !== undefined && !this.#send(encode(body))) await this.#drained();
+        if (response !== undefined && !this.#send(response)) await this.#taken();
         this.#pipelined--;
-        this.#pipelinedBytes -= frameBytes;
-        if (this.#isDraining) {
-          if (this.#pipelined === 0) this.#socket.end();
-        } else if (this.#socket.isPaused() && !this.#isFull()) this.#socket.resume();
+        this.#pipelinedBytes -= begun.bytes;
+        this.#lastActiveMs = this.#nowMs;
+        this.#roomMade();
       }
     } finally {
       this.#isAnswering = false;
     }
+    this.#endIfDone();
   }
 
   /** False if the client does not read as fast as it asks. */
@@ -148,23 +195,37 @@ export class Connection {
     return isTaken;
   }
 
-  #drained(): Promise<void> {
-    return new Promise((resolve) => {
+  /** Settles when what has been sent has left, or never will. */
+  async #taken(): Promise<void> {
+    this.#sendingSinceMs = this.#nowMs;
+    await new Promise<void>((resolve) => {
       const done = (): void => {
         this.#socket.off("drain", done).off("close", done);
         resolve();
       };
       this.#socket.on("drain", done).on("close", done);
     });
+    this.#sendingSinceMs = undefined;
   }
 
   #isFull(): boolean {
+    if (this.#socket.destroyed) return false; // nobody waits for answers
     return this.#pipelined >= pipelinedMax || this.#pipelinedBytes >= pipelinedBytesMax;
+  }
+
+  #room(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#roomMade = resolve;
+    });
+  }
+
+  #endIfDone(): void {
+    if (this.#isDraining && this.#pipelined === 0 && !this.#isBeginning) this.#socket.end();
   }
 
   /** Whatever has gone wrong, the client cannot be told in a way that it would understand. */
   #fail(error: unknown): void {
     if (!this.#socket.destroyed) this.#broker.report(error);
-    this.#socket.destroy();
+    this.destroy();
   }
 }

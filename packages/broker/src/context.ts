@@ -23,8 +23,10 @@ export interface Session {
   readonly advertised: Address;
   /** The client's address. */
   readonly clientHost: string;
-  /** Aborted when the connection is gone. */
+  /** Aborted when the client is not to wait any longer: it is gone, or the broker closes. */
   readonly signal: AbortSignal;
+  /** Nobody will read an answer. */
+  readonly isGone: boolean;
 }
 
 /**
@@ -32,6 +34,12 @@ export interface Session {
  * requests, and the next request is begun as soon as the handler has settled. Undefined: no response.
  */
 export type Answer<Body> = Body | undefined | (() => Promise<Body | undefined>);
+
+/** An answer that is being made already. If that fails before its turn has come, nobody else is to hear of it. */
+export function underway<Body>(answer: Promise<Body>): () => Promise<Body> {
+  answer.catch(() => undefined);
+  return () => answer;
+}
 
 /** A body whose type only its handler knows. */
 export type AnyBody = Readonly<Record<string, unknown>>;

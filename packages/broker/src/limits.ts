@@ -4,15 +4,24 @@ const mebibyte = 1024 * 1024;
 
 /** Longest request. */
 export const requestBytesMax: number = 100 * mebibyte;
-/** Requests of one connection that have been received and not yet been answered: more are not read. */
+/** Requests of one connection that have been begun and not yet been answered: more are not read. */
 export const pipelinedMax = 64;
+/** What those take, and the answers to them that are ready and have to wait. */
 export const pipelinedBytesMax: number = 16 * mebibyte;
+/** So many requests of one connection are begun before others get their turn. */
+export const requestsInTurn = 16;
 /** Connections at a time, well below the usual limit of descriptors: segments need some, too. */
 export const connectionsMax = 768;
 /** Without a request, a connection is closed. */
 export const idleMsMax: number = 10 * 60_000;
 /** A request whose first bytes are there has to be there by then. */
 export const partialMsMax = 30_000;
+/** An answer that has been begun has to be taken by then. */
+export const sendMsMax: number = 10 * 60_000;
+/** No Fetch waits longer, whatever it asks: meanwhile it may not be noticed that the client has left. */
+export const fetchWaitMsMax: number = 5 * 60_000;
+/** What one request may make, as with Kafka; a topic of the usual number of partitions in any case. */
+export const createdPartitionsMax = 10_000;
 /** What one Fetch answers at most, as with Kafka. */
 export const fetchBytesMax: number = 55 * mebibyte;
 export const groupMembersMax = 1000;

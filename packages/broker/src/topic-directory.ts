@@ -6,6 +6,7 @@ export class TopicDirectory {
   readonly #log: Log;
   readonly #byName = new Map<string, Topic>();
   readonly #byId = new Map<string, Topic>();
+  #search: Promise<unknown> | undefined;
 
   constructor(log: Log) {
     this.#log = log;
@@ -24,8 +25,13 @@ export class TopicDirectory {
   async findById(topicId: string): Promise<Topic | undefined> {
     const known = this.#unlessDeleted(this.#byId.get(topicId));
     if (known !== undefined) return known;
-    for (const topic of await this.all()) if (topic.topicId === topicId) return topic;
-    return undefined;
+    // One search for all that are asked for at once: a request may hold very many ids that nobody knows.
+    this.#search ??= Promise.resolve().then(() => {
+      this.#search = undefined;
+      return this.all();
+    });
+    await this.#search;
+    return this.#unlessDeleted(this.#byId.get(topicId));
   }
 
   async all(): Promise<Topic[]> {

@@ -5,9 +5,15 @@ import { ConsumerGroup } from "./consumer-group.js";
 export class GroupCoordinator {
   readonly #clock: Clock;
   readonly #groups = new Map<string, ConsumerGroup>();
+  #isClosed = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** The broker stops: nobody may join any more, since nobody would let them go. */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   get all(): readonly ConsumerGroup[] {
@@ -34,6 +40,7 @@ export class GroupCoordinator {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const group of this.#groups.values()) group.close();
     this.#groups.clear();
   }

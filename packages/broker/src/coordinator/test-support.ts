@@ -1,57 +1,12 @@
 // A group on a clock that only the test moves.
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
-import type { Clock, Timer } from "@strandlog/log";
 import { ErrorCode } from "@strandlog/protocol";
+import { ManualClock } from "../test-support.js";
 import { ConsumerGroup, type Identity } from "./consumer-group.js";
 import type { Joining, JoinResult, SyncResult } from "./member.js";
 
 export const sessionMs = 10_000;
 export const rebalanceMs = 60_000;
-
-export class ManualClock implements Clock {
-  #elapsedMs = 0;
-  #alarms: { readonly dueMs: number; readonly callback: () => void }[] = [];
-
-  now(): number {
-    return Date.UTC(2026, 0, 1) + this.#elapsedMs;
-  }
-  elapsedMs(): number {
-    return this.#elapsedMs;
-  }
-  randomBytes(count: number): Buffer {
-    return randomBytes(count);
-  }
-  startTimer(delayMs: number, callback: () => void): Timer {
-    const alarm = { dueMs: this.#elapsedMs + delayMs, callback };
-    this.#alarms.push(alarm);
-    return { cancel: () => this.#drop(alarm) };
-  }
-
-  get timerCount(): number {
-    return this.#alarms.length;
-  }
-
-  /** Fires what becomes due on the way, each at its time. */
-  advance(ms: number): void {
-    const untilMs = this.#elapsedMs + ms;
-    for (let next = this.#next(untilMs); next !== undefined; next = this.#next(untilMs)) {
-      this.#drop(next);
-      this.#elapsedMs = next.dueMs;
-      next.callback();
-    }
-    this.#elapsedMs = untilMs;
-  }
-
-  #next(untilMs: number) {
-    const due = this.#alarms.filter(({ dueMs }) => dueMs <= untilMs);
-    return due.sort((one, other) => one.dueMs - other.dueMs)[0];
-  }
-
-  #drop(alarm: object): void {
-    this.#alarms = this.#alarms.filter((each) => each !== alarm);
-  }
-}
 
 export function protocols(...names: string[]): Joining["protocols"] {
   return names.map((name) => ({ name, metadata: Buffer.from(`${name} of mine`) }));

@@ -1,10 +1,13 @@
 // Fetch: whole batches as they are stored, straight from the log. When there is less than the client waits for, the
-// request is parked until there is more, its time is up or its connection is gone.
+// request is parked until there is more, its time is up, its connection is gone or the broker closes.
+import { setMaxListeners } from "node:events";
 import { LogError, type RawSlice, type Topic } from "@strandlog/log";
 import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
 import { type BrokerContext, type Handler, handler, type Session } from "../context.js";
 import { refusalOf } from "../error-codes.js";
-import { fetchBytesMax } from "../limits.js";
+import { epochRefusal } from "../leader-epoch.js";
+import { fetchBytesMax, fetchWaitMsMax } from "../limits.js";
+import { mapInTurns, othersTurn, workInTurn } from "../turns.js";
 
 type Body = RequestOf<typeof apis.fetch>;
 type Response = ResponseOf<typeof apis.fetch>;
@@ -22,7 +25,13 @@ interface Look {
   readonly bytes: number;
   readonly hasError: boolean;
   /** Where to look for more, and from where on. */
-  readonly ends: readonly { readonly topic: Topic; readonly partition: number; readonly offset: number }[];
+  readonly ends: readonly End[];
+}
+
+interface End {
+  readonly topic: Topic;
+  readonly partition: number;
+  readonly offset: number;
 }
 
 export const fetchHandler: Handler = handler(
@@ -39,45 +48,55 @@ async function fetch(
   broker: BrokerContext,
 ): Promise<Response> {
   const { clock } = broker.log;
-  const deadlineMs = clock.elapsedMs() + body.maxWaitMs;
-  const asked = await Promise.all(
-    body.topics.map(async (each): Promise<Asked> => {
-      const topic = isById ? broker.topics.findById(each.topicId) : broker.topics.find(each.topic);
-      return { asked: each, topic: await topic };
-    }),
-  );
+  const deadlineMs = clock.elapsedMs() + Math.min(body.maxWaitMs, fetchWaitMsMax);
+  const bytesMax = Math.min(body.maxBytes, fetchBytesMax);
+  const bytesMin = Math.min(body.minBytes, bytesMax);
+  const asked = await mapInTurns(body.topics, async (each): Promise<Asked> => {
+    const topic = isById ? broker.topics.findById(each.topicId) : broker.topics.find(each.topic);
+    return { asked: each, topic: await topic };
+  });
   const missing = isById ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
   for (;;) {
-    const look = await lookInto(asked, body, missing);
+    const look = await lookInto(asked, bytesMax, missing, session, broker.log.storage.leaderEpoch);
     const leftMs = deadlineMs - clock.elapsedMs();
-    const isDone = leftMs <= 0 || look.hasError || look.bytes >= body.minBytes || look.ends.length === 0;
+    const isDone = leftMs <= 0 || look.hasError || look.bytes >= bytesMin || look.ends.length === 0;
     if (isDone || session.signal.aborted) return { errorCode: ErrorCode.NONE, responses: look.responses };
     await growth(look.ends, leftMs, session, broker);
   }
 }
 
-async function lookInto(all: readonly Asked[], { maxBytes }: Body, missing: number): Promise<Look> {
-  const bytesMax = Math.min(maxBytes, fetchBytesMax);
-  const ends: { topic: Topic; partition: number; offset: number }[] = [];
+async function lookInto(
+  all: readonly Asked[],
+  bytesMax: number,
+  missing: number,
+  session: Session,
+  epoch: number,
+): Promise<Look> {
+  const ends = new Map<string, End>();
   let bytes = 0;
+  let reads = 0;
   let hasError = false;
   const responses: Response["responses"][number][] = [];
   for (const { asked, topic } of all) {
     const partitions: PartitionResponse[] = [];
-    for (const { partition, fetchOffset, partitionMaxBytes } of asked.partitions) {
+    for (const { partition, fetchOffset, partitionMaxBytes, currentLeaderEpoch } of asked.partitions) {
+      if (session.isGone) break;
+      if (++reads % workInTurn === 0) await othersTurn();
       const budget = Math.min(partitionMaxBytes, bytesMax - bytes);
+      const refusal = topic === undefined ? missing : epochRefusal(currentLeaderEpoch, epoch);
       const { length, ...response } =
-        topic === undefined
-          ? refused(partition, missing)
+        topic === undefined || refusal !== ErrorCode.NONE
+          ? refused(partition, refusal)
           : await read(topic, partition, fetchOffset, budget, bytes === 0);
       bytes += length;
       partitions.push(response);
       if (response.errorCode !== ErrorCode.NONE) hasError = true;
-      else if (topic !== undefined) ends.push({ topic, partition, offset: response.highWatermark });
+      else if (topic !== undefined)
+        ends.set(`${topic.topicId}/${partition}`, { topic, partition, offset: response.highWatermark });
     }
     responses.push({ topic: asked.topic, topicId: asked.topicId, partitions });
   }
-  return { responses, bytes, hasError, ends };
+  return { responses, bytes, hasError, ends: [...ends.values()] };
 }
 
 /** `isFirst`: nothing has been found yet, so one batch has to be given, however large it is. */
@@ -132,6 +151,7 @@ async function growth(
   { log }: BrokerContext,
 ): Promise<void> {
   const over = new AbortController();
+  setMaxListeners(0, over.signal);
   const end = (): void => over.abort();
   const timer = log.clock.startTimer(leftMs, end);
   signal.addEventListener("abort", end, { once: true });
@@ -143,9 +163,8 @@ async function growth(
       // A topic that is gone is found to be so at the next look.
       if (!over.signal.aborted && !(error instanceof LogError)) throw error;
     });
-    end();
-    await Promise.allSettled(watches);
   } finally {
+    end();
     timer.cancel();
     signal.removeEventListener("abort", end);
   }

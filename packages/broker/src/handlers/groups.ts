@@ -1,6 +1,13 @@
 // Membership of consumer groups: join, sync, heartbeat, leave.
 import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
-import { type Answer, type BrokerContext, type Handler, handler, type Session } from "../context.js";
+import {
+  type Answer,
+  type BrokerContext,
+  type Handler,
+  handler,
+  type Session,
+  underway,
+} from "../context.js";
 import type { Identity } from "../coordinator/consumer-group.js";
 import { type Joining, type JoinResult, noAssignment } from "../coordinator/member.js";
 import { isGroupId, sessionTimeoutMsMax, sessionTimeoutMsMin } from "../limits.js";
@@ -17,7 +24,7 @@ export const joinGroupHandler: Handler = handler(
       return joinResponse({ errorCode: refusal, memberId: body.memberId }, apiVersion);
     const about = joiningOf(body, clientId ?? "", session, apiVersion);
     const joined = join(body, about, apiVersion >= 4, broker);
-    return async () => joinResponse(await joined, apiVersion);
+    return underway(joined.then((result) => joinResponse(result, apiVersion)));
   },
 );
 
@@ -27,6 +34,7 @@ async function join(
   mustKnowId: boolean,
   { groups }: BrokerContext,
 ): Promise<JoinResult> {
+  if (groups.isClosed) return { errorCode: ErrorCode.NOT_COORDINATOR, memberId };
   // Who brings an id that nobody has given out would be a ghost of another broker.
   const group = memberId === "" ? groups.open(groupId) : groups.find(groupId);
   if (group === undefined) return { errorCode: ErrorCode.UNKNOWN_MEMBER_ID, memberId };
@@ -81,7 +89,7 @@ export const syncGroupHandler: Handler = handler(
       { type: protocolType, name: protocolName },
       assignments,
     );
-    return async () => ({ ...(await synced) });
+    return underway(synced.then((result) => ({ ...result })));
   },
 );
 

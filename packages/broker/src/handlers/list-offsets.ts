@@ -3,6 +3,7 @@ import { apis, ErrorCode, type ResponseOf } from "@strandlog/protocol";
 import { type Handler, handler } from "../context.js";
 import { refusalOf } from "../error-codes.js";
 import { epochRefusal } from "../leader-epoch.js";
+import { mapInTurns } from "../turns.js";
 
 type Topics = ResponseOf<typeof apis.listOffsets>["topics"];
 type PartitionResponse = Topics[number]["partitions"][number];
@@ -15,16 +16,19 @@ const earliestLocal = -4;
 
 export const listOffsetsHandler: Handler = handler(apis.listOffsets, async ({ body }, _session, broker) => {
   const current = broker.log.storage.leaderEpoch;
-  const topics = body.topics.map(async ({ name, partitions }) => {
+  const topics = await mapInTurns(body.topics, async ({ name, partitions }) => {
     const topic = await broker.topics.find(name);
-    const answers = partitions.map(async ({ partitionIndex, timestamp, currentLeaderEpoch }) => {
-      const errorCode = epochRefusal(currentLeaderEpoch, current);
-      if (errorCode !== ErrorCode.NONE) return { partitionIndex, errorCode };
-      return { ...(await answer(topic, partitionIndex, timestamp)), leaderEpoch: current };
-    });
-    return { name, partitions: await Promise.all(answers) };
+    const answers = await mapInTurns(
+      partitions,
+      async ({ partitionIndex, timestamp, currentLeaderEpoch }) => {
+        const errorCode = epochRefusal(currentLeaderEpoch, current);
+        if (errorCode !== ErrorCode.NONE) return { partitionIndex, errorCode };
+        return { ...(await answer(topic, partitionIndex, timestamp)), leaderEpoch: current };
+      },
+    );
+    return { name, partitions: answers };
   });
-  return { topics: await Promise.all(topics) };
+  return { topics };
 });
 
 async function answer(

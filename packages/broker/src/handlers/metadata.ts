@@ -2,6 +2,8 @@ import type { Topic } from "@strandlog/log";
 import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
 import { type BrokerContext, type Handler, handler } from "../context.js";
 import { type Refusal, refusalOf } from "../error-codes.js";
+import { createdPartitionsMax } from "../limits.js";
+import { mapInTurns } from "../turns.js";
 
 type Body = ResponseOf<typeof apis.metadata>;
 type Described = Body["topics"][number];
@@ -13,12 +15,14 @@ const noId = "AAAAAAAAAAAAAAAAAAAAAA";
 export const metadataHandler: Handler = handler(
   apis.metadata,
   async ({ apiVersion, body }, { advertised }, broker): Promise<Body> => {
-    const { nodeId } = broker.settings;
+    const { nodeId, numPartitions } = broker.settings;
     const isAll = body.topics === null || (apiVersion === 0 && body.topics.length === 0);
-    const mayCreate = apiVersion < 4 || body.allowAutoTopicCreation;
+    const asked = unique(body.topics ?? []);
+    const isModest = asked.length * numPartitions <= Math.max(createdPartitionsMax, numPartitions);
+    const mayCreate = isModest && (apiVersion < 4 || body.allowAutoTopicCreation);
     const topics = isAll
       ? (await broker.topics.all()).map((topic) => described(topic, broker))
-      : await Promise.all((body.topics ?? []).map((asked) => describe(asked, mayCreate, broker)));
+      : await mapInTurns(asked, (each) => describe(each, mayCreate, broker));
     return {
       brokers: [{ nodeId, ...advertised }],
       clusterId: broker.clusterId,
@@ -27,6 +31,11 @@ export const metadataHandler: Handler = handler(
     };
   },
 );
+
+/** A topic that is asked for again and again is described once: its partitions may be very many. */
+function unique(all: readonly Asked[]): readonly Asked[] {
+  return [...new Map(all.map((asked) => [asked.name ?? `/${asked.topicId}`, asked])).values()];
+}
 
 async function describe(
   { name, topicId }: Asked,

@@ -1,16 +1,19 @@
 // Produce: each batch is checked, given its place, and stored as it came. All partitions are submitted at once, in the
 // order of arrival; then one wait for all of them.
-import type { AppendResult, Durability, Topic } from "@strandlog/log";
+import type { Durability, Topic } from "@strandlog/log";
 import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
-import { type Answer, type Handler, handler } from "../context.js";
+import { type Answer, type Handler, handler, underway } from "../context.js";
 import { type Refusal, refusalOf } from "../error-codes.js";
-import { batchRefusal } from "../produced-batch.js";
+import { batchRefusal, owned } from "../produced-batch.js";
+import { mapInTurns } from "../turns.js";
 
 type Body = RequestOf<typeof apis.produce>;
 type TopicData = Body["topicData"][number];
 type PartitionData = TopicData["partitionData"][number];
 type Responses = ResponseOf<typeof apis.produce>["responses"];
 type PartitionResponse = Responses[number]["partitionResponses"][number];
+
+const twice = "the request names the partition twice";
 
 interface Submitted {
   readonly name: string;
@@ -22,20 +25,32 @@ export const produceHandler: Handler = handler(
   async ({ body }, _session, broker): Promise<Answer<ResponseOf<typeof apis.produce>>> => {
     const { acks, topicData } = body;
     // Whatever has to be looked up is looked up before the first append, so that they stay in order.
-    const topics = await Promise.all(topicData.map(({ name }) => broker.topics.find(name)));
-    const submitted = topicData.map((data, n) => submit(data, topics[n], acks));
-    // It is awaited when its turn has come; until then a failure is nobody's.
-    for (const promise of submitted.flatMap(({ partitions }) => partitions)) promise.catch(() => undefined);
-    return acks === 0 ? () => unanswered(submitted) : () => answered(submitted);
+    const topics = await mapInTurns(topicData, ({ name }) => broker.topics.find(name));
+    const named = new Set<string>();
+    const submitted = topicData.map((data, n) => submit(data, topics[n], acks, named));
+    return underway(acks === 0 ? unanswered(submitted) : answered(submitted));
   },
   0,
 );
 
-function submit({ name, partitionData }: TopicData, topic: Topic | undefined, acks: number): Submitted {
-  return { name, partitions: partitionData.map((data) => append(data, topic, acks)) };
+/** `named`: the partitions that the request has named before. */
+function submit(
+  { name, partitionData }: TopicData,
+  topic: Topic | undefined,
+  acks: number,
+  named: Set<string>,
+): Submitted {
+  const partitions = partitionData.map((data) => {
+    const place = `${name}/${data.index}`;
+    if (named.has(place))
+      return refused(data.index, { errorCode: ErrorCode.INVALID_REQUEST, errorMessage: twice });
+    named.add(place);
+    return append(data, topic, acks);
+  });
+  return { name, partitions };
 }
 
-function append(
+async function append(
   { index, records }: PartitionData,
   topic: Topic | undefined,
   acks: number,
@@ -47,14 +62,13 @@ function append(
   }
   const refusal = batchRefusal(records);
   if (refusal !== undefined) return refused(index, refusal);
-  const receipt = topic.appendBatch(index, records as Buffer, {
-    durability: levelOf(acks, topic),
-    idempotent: true,
-  });
-  return receipt.then(
-    ({ offset }: AppendResult) => ({ index, errorCode: ErrorCode.NONE, baseOffset: offset }),
-    (error: unknown) => refused(index, refusalOf(error)),
-  );
+  try {
+    const options = { durability: levelOf(acks, topic), idempotent: true };
+    const { offset } = await topic.appendBatch(index, owned(records as Buffer), options);
+    return { index, errorCode: ErrorCode.NONE, baseOffset: offset };
+  } catch (error) {
+    return refused(index, refusalOf(error));
+  }
 }
 
 /** One acknowledgement means, as with Kafka, that the leader's system has it; all mean what the topic promises. */

@@ -2,7 +2,9 @@ import { type Topic, topicConfig } from "@strandlog/log";
 import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
 import { type BrokerContext, type Handler, handler } from "../context.js";
 import { configRefusalOf, type Refusal, refusalOf } from "../error-codes.js";
+import { createdPartitionsMax } from "../limits.js";
 import { type ConfigEntry, configEntries, parseChanges } from "../topic-configs.js";
+import { mapInTurns } from "../turns.js";
 
 type Wanted = RequestOf<typeof apis.createTopics>["topics"][number];
 type Created = ResponseOf<typeof apis.createTopics>["topics"][number];
@@ -10,17 +12,35 @@ type Deleted = ResponseOf<typeof apis.deleteTopics>["responses"][number];
 
 const noId = "AAAAAAAAAAAAAAAAAAAAAA";
 
-export const createTopicsHandler: Handler = handler(
-  apis.createTopics,
-  async ({ body }, _session, broker) => ({
-    topics: await Promise.all(body.topics.map((wanted) => create(wanted, body.validateOnly, broker))),
-  }),
-);
+export const createTopicsHandler: Handler = handler(apis.createTopics, async ({ body }, _session, broker) => {
+  const counts = body.topics.map((wanted) => Math.max(partitionsOf(wanted, broker), 0));
+  const countMax = Math.max(createdPartitionsMax, broker.settings.numPartitions);
+  const isModest = counts.reduce((sum, count) => sum + count, 0) <= countMax;
+  const make = isModest ? create : refuseExcess;
+  return { topics: await mapInTurns(body.topics, (wanted) => make(wanted, body.validateOnly, broker)) };
+});
+
+function partitionsOf({ assignments, numPartitions }: Wanted, { settings }: BrokerContext): number {
+  const asked = assignments.length > 0 ? assignments.length : numPartitions;
+  return asked === -1 ? settings.numPartitions : asked;
+}
+
+async function refuseExcess({ name }: Wanted): Promise<Created> {
+  const errorMessage = `the request asks for more than ${createdPartitionsMax} partitions: make them in several`;
+  return {
+    name,
+    topicId: noId,
+    numPartitions: -1,
+    replicationFactor: -1,
+    configs: [],
+    errorCode: ErrorCode.POLICY_VIOLATION,
+    errorMessage,
+  };
+}
 
 async function create(wanted: Wanted, validateOnly: boolean, broker: BrokerContext): Promise<Created> {
-  const { name, assignments, configs } = wanted;
-  const asked = assignments.length > 0 ? assignments.length : wanted.numPartitions;
-  const numPartitions = asked === -1 ? broker.settings.numPartitions : asked;
+  const { name, configs } = wanted;
+  const numPartitions = partitionsOf(wanted, broker);
   const place = { name, numPartitions, replicationFactor: 1, configs: [] };
   try {
     const refusal = refusalFor(wanted, numPartitions);
@@ -67,7 +87,7 @@ export const deleteTopicsHandler: Handler = handler(
   apis.deleteTopics,
   async ({ apiVersion, body }, _session, broker) => {
     const asked = apiVersion >= 6 ? body.topics : body.topicNames.map((name) => ({ name, topicId: noId }));
-    return { responses: await Promise.all(asked.map((each) => remove(each, broker))) };
+    return { responses: await mapInTurns(asked, (each) => remove(each, broker)) };
   },
 );
 
