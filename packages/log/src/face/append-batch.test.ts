@@ -215,3 +215,19 @@ test("a duplicate that had to wait for room is found when its turn comes", async
   const told = settled.map((each) => (each.status === "fulfilled" ? each.value.offset : each.reason.code));
   assert.deepEqual(told, [2, 2, 3, "OUT_OF_ORDER_SEQUENCE"]);
 });
+
+test("very many small batches wait for one partition, and come out in order", async (t) => {
+  const topic = await (await openTestLog(t, "memory")).topic("orders");
+  const count = 5000;
+  const receipts = Array.from({ length: count }, (_, n) =>
+    n % 7 === 0 ? topic.append({ value: `${n}` }) : topic.appendBatch(0, batchOf([`${n}`])),
+  );
+  assert.deepEqual(
+    (await Promise.all(receipts)).map(({ offset }) => offset),
+    [...Array(count).keys()],
+  );
+  assert.deepEqual(
+    await valuesOf(topic.read()),
+    Array.from({ length: count }, (_, n) => `${n}`),
+  );
+});

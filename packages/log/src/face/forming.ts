@@ -70,7 +70,9 @@ export class FormingPartition {
   /** Whether it is on the appender's list of partitions that have something. */
   isListed = false;
   #nextOffset: number;
+  /** Those that were taken already come first: see #take. */
   #full: FormingBatch[] = [];
+  #taken = 0;
   #forming: FormingBatch<BatchBuilder> | undefined;
   #producers: Producers | undefined;
   #sizeHint = 512;
@@ -105,12 +107,12 @@ export class FormingPartition {
   }
   /** The transaction whose turn it is here, if any. */
   get headTransaction(): TogetherOrNot | undefined {
-    return this.#full[0]?.transaction;
+    return this.#full[this.#taken]?.transaction;
   }
 
   /** Those that have parts here. */
   get transactions(): ReadonlySet<TogetherOrNot> {
-    return new Set(this.#full.flatMap(({ transaction }) => transaction ?? []));
+    return new Set(this.#waiting.flatMap(({ transaction }) => transaction ?? []));
   }
 
   /** Copies the record; answers the bytes that this took. `sizeMax` is what the record may take at most. */
@@ -197,8 +199,10 @@ export class FormingPartition {
   drop(only?: TogetherOrNot): TakenBatch[] {
     const goes = (batch: FormingBatch): boolean => only === undefined || batch.transaction === only;
     this.forgetLast();
-    const all = this.#forming === undefined ? this.#full : [...this.#full, this.#forming];
-    this.#full = this.#full.filter((batch) => !goes(batch));
+    const waiting = this.#waiting;
+    const all = this.#forming === undefined ? waiting : [...waiting, this.#forming];
+    this.#full = waiting.filter((batch) => !goes(batch));
+    this.#taken = 0;
     if (this.#forming !== undefined && goes(this.#forming)) this.#forming = undefined;
     return all.filter(goes).map((batch) => this.#seal(batch));
   }
@@ -225,7 +229,11 @@ export class FormingPartition {
   }
 
   get #head(): FormingBatch | undefined {
-    return this.#full[0] ?? this.#forming;
+    return this.#full[this.#taken] ?? this.#forming;
+  }
+
+  get #waiting(): FormingBatch[] {
+    return this.#full.slice(this.#taken);
   }
 
   #push(builder: Content, transaction: TogetherOrNot | undefined): FormingBatch {
@@ -251,7 +259,12 @@ export class FormingPartition {
   }
 
   #take(head: FormingBatch): TakenBatch {
-    if (this.#full.shift() === undefined) this.#forming = undefined;
+    if (this.#full.length === 0) this.#forming = undefined;
+    else if (++this.#taken * 2 >= this.#full.length) {
+      // Seldom, and not one by one: very many small batches may wait.
+      this.#full = this.#waiting;
+      this.#taken = 0;
+    }
     return this.#seal(head);
   }
 

@@ -316,3 +316,22 @@ test("an offset or a timestamp that only a sum takes beyond 2^53 is refused as s
   const late = forge(delayed, (bytes) => bytes.writeBigInt64BE(2n ** 53n - 1n, batchField.baseTimestamp));
   assert.throws(() => [...late.verify().records()], withCode("NUMBER_TOO_LARGE"));
 });
+
+test("keys and values are Buffers, and views of the batch's memory", () => {
+  const builder = new BatchBuilder(128);
+  builder.append("key", "value", undefined, 1000);
+  builder.append(null, "", undefined, 1000);
+  const sealed = builder.seal({ baseOffset: 0, partitionLeaderEpoch: 0, compression: "none" });
+  const bytes = Buffer.concat([Buffer.alloc(5), sealed, Buffer.alloc(5)]).subarray(5, 5 + sealed.length);
+  const [first, second] = [...new RecordBatch(bytes).records()];
+  for (const view of [first?.key, first?.value, second?.value]) {
+    assert.ok(Buffer.isBuffer(view));
+    assert.equal(view.buffer, bytes.buffer);
+  }
+  assert.deepEqual(
+    [String(first?.key), String(first?.value), second?.key, second?.value?.length],
+    ["key", "value", null, 0],
+  );
+  first?.value?.fill("x");
+  assert.ok(bytes.includes("xxxxx"));
+});

@@ -3,6 +3,16 @@
 import { LogError } from "../errors.js";
 import { VarintReader } from "./varint.js";
 
+/**
+ * What subarray makes, without its looks at what is known here: two thirds of the time to read a record of 100 bytes.
+ * Node tells the class by way of the species.
+ */
+const View = (
+  Buffer as unknown as {
+    readonly [Symbol.species]: new (memory: ArrayBufferLike, start: number, length: number) => Buffer;
+  }
+)[Symbol.species];
+
 export type Header = readonly [name: string, value: Buffer | null];
 
 /** One record. Key, value and headers are views of the batch's memory: copy them to keep them apart from it. */
@@ -50,6 +60,8 @@ export interface RecordsHeader {
 
 export class RecordCursor implements IterableIterator<LogRecord, undefined, void> {
   readonly #source: Buffer;
+  readonly #memory: ArrayBufferLike;
+  readonly #memoryStart: number;
   readonly #reader: VarintReader;
   readonly #partition: number;
   readonly #baseOffset: number;
@@ -66,6 +78,8 @@ export class RecordCursor implements IterableIterator<LogRecord, undefined, void
   /** `source`: what follows the header, decompressed. */
   constructor(batch: RecordsHeader, source: Buffer, from: number) {
     this.#source = source;
+    this.#memory = source.buffer;
+    this.#memoryStart = source.byteOffset;
     this.#reader = new VarintReader(source, 0, source.length);
     this.#partition = batch.partition;
     this.#baseOffset = batch.baseOffset;
@@ -147,7 +161,7 @@ export class RecordCursor implements IterableIterator<LogRecord, undefined, void
     const start = this.#at;
     this.#at = start + length;
     if (this.#at > end) throw corrupt("a key or value is longer than its record");
-    return this.#source.subarray(start, this.#at);
+    return new View(this.#memory, this.#memoryStart + start, length);
   }
 
   #number(): number {
