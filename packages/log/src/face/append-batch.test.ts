@@ -1,7 +1,11 @@
 // Whole batches, appended as they are.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { LogError } from "../errors.js";
+import { openLog } from "../open.js";
 import { BatchBuilder, crc32c, RecordBatch } from "../record/index.js";
+import type { AppendGroup, AppendOutcome } from "../storage/contracts.js";
+import { MemoryStorage } from "../storage/memory/memory-storage.js";
 import {
   driverNames,
   isPending,
@@ -230,4 +234,32 @@ test("very many small batches wait for one partition, and come out in order", as
     await valuesOf(topic.read()),
     Array.from({ length: count }, (_, n) => `${n}`),
   );
+});
+
+/** Refuses what it is told to, as a driver does that has taken nothing of it. */
+class RefusingStorage extends MemoryStorage {
+  refusals = 0;
+
+  override append(group: AppendGroup): AppendOutcome {
+    if (this.refusals === 0 || group.batches.length === 0) return super.append(group);
+    this.refusals--;
+    const written = Promise.reject(new LogError("VERSION_CONFLICT", "no"));
+    written.catch(() => undefined);
+    return { written, durable: written };
+  }
+}
+
+test("a batch that the storage refused is not taken for stored when it is sent again, also at once", async (t) => {
+  const storage = new RefusingStorage();
+  const log = await openLog(storage);
+  t.after(() => log.close());
+  const topic = await log.topic("orders");
+  storage.refusals = 1;
+  const first = topic.appendBatch(0, produced(7, 0, 0), once);
+  const repeated = topic.appendBatch(0, produced(7, 0, 0), once);
+  await assert.rejects(first, withCode("VERSION_CONFLICT"));
+  await assert.rejects(repeated, withCode("BACKPRESSURE"));
+  const again = await topic.appendBatch(0, produced(7, 0, 0), once);
+  assert.equal(again.duplicate, undefined);
+  assert.deepEqual(await valuesOf(topic.read()), ["7/0/0"]);
 });

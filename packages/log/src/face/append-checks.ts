@@ -154,6 +154,11 @@ export function offsetTaken(offset: number, end: number): LogError {
   return new LogError("OFFSET_OUT_OF_RANGE", message, { details: { offset, end } });
 }
 
+export function repeatRefused(offset: number): LogError {
+  const message = `the batch that this one repeats was refused, at offset ${offset}: send it again`;
+  return new LogError("BACKPRESSURE", message, { details: { offset } });
+}
+
 /** Why a record of at most this size cannot be appended, if so. */
 export function tooLarge(
   size: number,

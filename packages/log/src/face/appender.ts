@@ -5,11 +5,11 @@ import { type Clock, soon, type Timer } from "../clock.js";
 import { LogError } from "../errors.js";
 import { recordSizeMax, type SealedBatch } from "../record/index.js";
 import type { Durability, LogStorage } from "../storage/contracts.js";
-import { isRefusal, offsetTaken, tooLarge } from "./append-checks.js";
+import { isRefusal, offsetTaken, repeatRefused, tooLarge } from "./append-checks.js";
 import type { AppendBatchOptions, AppenderSettings, AppendOptions } from "./append-options.js";
 import type { FormingPartition, RecordInput } from "./forming.js";
 import type { PlacedTransaction } from "./placed-transaction.js";
-import { type Receipt, receiptOf, refusedReceipt, WaitingReceipt } from "./receipt.js";
+import { type AppendResult, type Receipt, receiptOf, refusedReceipt, WaitingReceipt } from "./receipt.js";
 import { refuseBatches, type TakenBatch, TakenGroup } from "./taken-group.js";
 import { WaitingLine } from "./waiting-line.js";
 
@@ -24,8 +24,7 @@ export interface AppendTarget {
 const readyBytes = 1024 * 1024;
 // Beyond this a larger group gains nothing: the next one forms, and is sealed, while this one is written.
 const groupBytesEnough = 4 * 1024 * 1024;
-// How many records may join a group between two looks at the clock.
-const recordsPerLook = 256;
+const recordsPerLook = 256; // How many may join a group between two looks at the clock.
 
 /** A transaction that has no place yet. */
 export interface UnplacedTransaction {
@@ -98,10 +97,9 @@ export class Appender {
     const place = (): Receipt => {
       const level = options.durability ?? partition.config.durability;
       const known = options.idempotent === true ? partition.findBatch(batch) : undefined;
-      if (known !== undefined)
-        return known instanceof LogError
-          ? refusedReceipt(partition.partition, known)
-          : this.#duplicate(partition, known, level);
+      if (known instanceof LogError) return refusedReceipt(partition.partition, known);
+      const isStored = (): boolean => partition.findBatch(batch) !== undefined;
+      if (known !== undefined) return this.#duplicate(partition, known, level, isStored);
       this.#formingBytes += size;
       this.#list(partition);
       return partition.addBatch(batch, level, options.idempotent === true);
@@ -225,14 +223,20 @@ export class Appender {
     return partition.receipt(level);
   }
 
-  /** The record that is there already may still be on its way. */
-  #duplicate({ partition }: FormingPartition, offset: number, durability: Durability): Receipt {
-    const sync = async (): Promise<unknown> =>
-      durability === "disk" && this.#storage.append({ batches: [], durability, force: true }).durable;
-    const result = this.drain()
-      .then(sync)
-      .then(() => ({ partition, offset, durability, bytes: 0, duplicate: true }) as const);
-    return receiptOf(result, partition, offset);
+  /** What is there already may still be on its way, and be refused there. */
+  #duplicate(
+    { partition }: FormingPartition,
+    offset: number,
+    durability: Durability,
+    isStored: () => boolean = () => true,
+  ): Receipt {
+    const settled = async (): Promise<AppendResult> => {
+      await this.drain();
+      if (!isStored()) throw repeatRefused(offset);
+      if (durability === "disk") await this.#storage.append({ batches: [], durability, force: true }).durable;
+      return { partition, offset, durability, bytes: 0, duplicate: true };
+    };
+    return receiptOf(settled(), partition, offset);
   }
 
   #placeTransaction(transaction: UnplacedTransaction): PlacedTransaction {

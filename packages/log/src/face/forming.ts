@@ -207,7 +207,12 @@ export class FormingPartition {
     return all.filter(goes).map((batch) => this.#seal(batch));
   }
 
-  /** What was handed over has been refused. */
+  /** It was handed over and is not stored: whoever sends it again must not be told that it is. */
+  refused({ transaction }: Pick<TakenBatch, "transaction">): void {
+    this.forgetLast();
+    if (transaction === undefined) this.#producers = undefined;
+  }
+
   forgetLast(): void {
     this.#lastOffset = -1;
   }

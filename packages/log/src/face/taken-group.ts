@@ -26,7 +26,7 @@ export interface TakenBatch {
   readonly needs: AppendGroup["durability"];
   readonly os: Acknowledgement | undefined;
   readonly disk: Acknowledgement | undefined;
-  readonly partition: { forgetLast(): void; acknowledged(batch: TakenBatch): void };
+  readonly partition: { refused(batch: TakenBatch): void; acknowledged(batch: TakenBatch): void };
   /** The offset after its last record. */
   readonly next: number;
   readonly transaction: TogetherOrNot | undefined;
@@ -110,10 +110,10 @@ export class TakenGroup {
 
 /** Those that were acknowledged at a lower level are not affected. */
 export function refuseBatches(batches: readonly TakenBatch[], error: unknown): void {
-  for (const { os, disk, partition, transaction } of batches) {
-    os?.reject(error);
-    disk?.reject(error);
-    transaction?.reject(error);
-    partition.forgetLast();
+  for (const batch of batches) {
+    batch.os?.reject(error);
+    batch.disk?.reject(error);
+    batch.transaction?.reject(error);
+    batch.partition.refused(batch);
   }
 }
