@@ -199,6 +199,16 @@ test("producers get ids that are never given twice, whatever becomes of the brok
   assert.equal((await ask(again, "tx")).errorCode, ErrorCode.UNSUPPORTED_VERSION);
 });
 
+test("without knowing which ids were given, none is given", async (t) => {
+  const { broker, log } = await serve(t);
+  await log.storage.metadata.put("broker/producer-ids", "many");
+  const client = await Client.connect(t, broker);
+  const asked = { transactionalId: null, transactionTimeoutMs: 1000 };
+  const { errorCode, producerId } = await client.request(apis.initProducerId, 4, asked);
+  assert.deepEqual([errorCode, producerId], [ErrorCode.UNKNOWN_SERVER_ERROR, -1]);
+  assert.equal((await log.storage.metadata.get("broker/producer-ids"))?.value, "many");
+});
+
 test("what an idempotent producer sends again is answered as the first time, and stored once", async (t) => {
   const { broker, log } = await serve(t);
   const topic = await log.topic("orders");

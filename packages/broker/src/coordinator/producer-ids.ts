@@ -1,5 +1,5 @@
 // Ids for producers, never given twice, also not after a crash: they are reserved by the thousand.
-import type { Log } from "@strandlog/log";
+import { type Log, LogError } from "@strandlog/log";
 
 const key = "broker/producer-ids";
 const reservedAtOnce = 1000;
@@ -31,6 +31,10 @@ export class ProducerIds {
     for (;;) {
       const found = await metadata.get(key);
       const first = Number(found?.value ?? 0);
+      if (!Number.isSafeInteger(first) || first < 0) {
+        const message = `the metadata entry "${key}" cannot be read: it is no whole number`;
+        throw new LogError("CORRUPT_METADATA", message, { details: { key } });
+      }
       try {
         await metadata.put(key, String(first + reservedAtOnce), found?.version ?? 0);
         this.#next = first;

@@ -51,6 +51,10 @@ for (const driver of driverNames) {
     await assert.rejects(topic.commit("billing", both(1, 1)), withCode("PARTITION_NOT_FOUND"));
     await assert.rejects(topic.commit("billing", both(0, -1)), withCode("INVALID_ARGUMENT"));
     await assert.rejects(topic.commit("", both(0, 1)), withCode("INVALID_ARGUMENT"));
+    for (const odd of [{ metadata: 5 }, { leaderEpoch: -1 }, { leaderEpoch: 0.5 }]) {
+      const place = { offset: 1, ...odd } as never;
+      await assert.rejects(topic.commit("billing", new Map([[0, place]])), withCode("INVALID_ARGUMENT"));
+    }
     assert.equal((await topic.committed("billing")).size, 0);
   });
 }

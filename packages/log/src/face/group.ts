@@ -4,7 +4,7 @@
 import type { Clock } from "../clock.js";
 import type { LogStorage, MetadataPut } from "../storage/contracts.js";
 import { Watchers } from "../watchers.js";
-import { type Committed, readCommitted } from "./metadata-values.js";
+import { type Committed, committedText, readCommitted } from "./metadata-values.js";
 
 export function groupPrefix(topicId: string): string {
   return `group/${topicId}/`;
@@ -34,7 +34,7 @@ export function committedPut(
   committed: Committed | undefined,
 ): MetadataPut {
   const key = `${groupPrefix(topicId)}${encodeURIComponent(group)}/${partition}`;
-  return { key, value: committed === undefined ? undefined : JSON.stringify(committed) };
+  return { key, value: committed === undefined ? undefined : committedText(committed) };
 }
 
 /** Someone who reads partitions of the group. */

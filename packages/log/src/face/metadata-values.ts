@@ -79,6 +79,14 @@ export function readTopicEntry(key: string, value: string): TopicEntry {
   return { topicId, config };
 }
 
+/** Written as it can be read again: INVALID_ARGUMENT for what could not. */
+export function committedText(committed: Committed): string {
+  const misfit = committedShape(committed);
+  if (misfit === undefined) return JSON.stringify(committed);
+  const message = `a place to be committed: ${misfit.replace(/^\./, "")} is not what it should be`;
+  throw new LogError("INVALID_ARGUMENT", message);
+}
+
 export function readPlace(key: string, value: string): Place {
   return readValue(key, value, placeShape);
 }
