@@ -11,4 +11,12 @@ export {
   type Request,
   type RequestHeader,
 } from "./message.js";
-export type { Api, Decoded, Encodable, Fields, RequestOf, ResponseOf } from "./schema.js";
+export {
+  type Api,
+  type Decoded,
+  type Encodable,
+  type Fields,
+  type RequestOf,
+  type ResponseOf,
+  zeroUuid,
+} from "./schema.js";

@@ -99,8 +99,10 @@ export const int32 = primitive<number>("int32", 0);
 /** Refused beyond 2^53. */
 export const int64 = primitive<number>("int64", 0);
 export const string = primitive<string>("string", "");
+/** Stands for none. */
+export const zeroUuid = "AAAAAAAAAAAAAAAAAAAAAA";
 /** Written as Kafka does: base64url without padding, 22 characters. */
-export const uuid = primitive<string>("uuid", "AAAAAAAAAAAAAAAAAAAAAA");
+export const uuid = primitive<string>("uuid", zeroUuid);
 /** What is read is a view of the frame. */
 export const bytes = primitive<Buffer, Uint8Array>("bytes", Buffer.alloc(0));
 /** Record batches, opaque here. What is read is a view of the frame; what is written is not copied. */

@@ -1,5 +1,5 @@
 import type { Topic } from "@strandlog/log";
-import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
+import { apis, ErrorCode, type RequestOf, type ResponseOf, zeroUuid } from "@strandlog/protocol";
 import { type BrokerContext, type Handler, handler } from "../context.js";
 import { type Refusal, refusalOf } from "../error-codes.js";
 import { createdPartitionsMax } from "../limits.js";
@@ -8,9 +8,6 @@ import { mapInTurns } from "../turns.js";
 type Body = ResponseOf<typeof apis.metadata>;
 type Described = Body["topics"][number];
 type Asked = NonNullable<RequestOf<typeof apis.metadata>["topics"]>[number];
-
-/** In place of an id, where there is none. */
-const noId = "AAAAAAAAAAAAAAAAAAAAAA";
 
 export const metadataHandler: Handler = handler(
   apis.metadata,
@@ -86,5 +83,5 @@ function described({ name, topicId, partitionCount }: Topic, { log, settings }: 
 }
 
 function missing(name: string, { errorCode }: Pick<Refusal, "errorCode">): Described {
-  return { errorCode, name, topicId: noId, partitions: [] };
+  return { errorCode, name, topicId: zeroUuid, partitions: [] };
 }

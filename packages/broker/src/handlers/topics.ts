@@ -1,5 +1,5 @@
 import { type Topic, topicConfig } from "@strandlog/log";
-import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
+import { apis, ErrorCode, type RequestOf, type ResponseOf, zeroUuid } from "@strandlog/protocol";
 import { type BrokerContext, type Handler, handler } from "../context.js";
 import { configRefusalOf, type Refusal, refusalOf } from "../error-codes.js";
 import { createdPartitionsMax } from "../limits.js";
@@ -9,8 +9,6 @@ import { mapInTurns } from "../turns.js";
 type Wanted = RequestOf<typeof apis.createTopics>["topics"][number];
 type Created = ResponseOf<typeof apis.createTopics>["topics"][number];
 type Deleted = ResponseOf<typeof apis.deleteTopics>["responses"][number];
-
-const noId = "AAAAAAAAAAAAAAAAAAAAAA";
 
 export const createTopicsHandler: Handler = handler(apis.createTopics, async ({ body }, _session, broker) => {
   const counts = body.topics.map((wanted) => Math.max(partitionsOf(wanted, broker), 0));
@@ -29,7 +27,7 @@ async function refuseExcess({ name }: Wanted): Promise<Created> {
   const errorMessage = `the request asks for more than ${createdPartitionsMax} partitions: make them in several`;
   return {
     name,
-    topicId: noId,
+    topicId: zeroUuid,
     numPartitions: -1,
     replicationFactor: -1,
     configs: [],
@@ -44,7 +42,7 @@ async function create(wanted: Wanted, validateOnly: boolean, broker: BrokerConte
   const place = { name, numPartitions, replicationFactor: 1, configs: [] };
   try {
     const refusal = refusalFor(wanted, numPartitions);
-    if (refusal !== undefined) return { ...place, topicId: noId, ...refusal };
+    if (refusal !== undefined) return { ...place, topicId: zeroUuid, ...refusal };
     const changes = new Map(configs.map(({ name: config, value }) => [config, value]));
     const config = topicConfig({ ...parseChanges(changes), partitions: numPartitions });
     const described = {
@@ -52,10 +50,10 @@ async function create(wanted: Wanted, validateOnly: boolean, broker: BrokerConte
       configs: configEntries(config).map(createdEntry),
       errorCode: ErrorCode.NONE,
     };
-    if (validateOnly) return { ...described, topicId: noId, ...(await nameRefusal(name, broker)) };
+    if (validateOnly) return { ...described, topicId: zeroUuid, ...(await nameRefusal(name, broker)) };
     return { ...described, topicId: (await broker.topics.create(name, config)).topicId };
   } catch (error) {
-    return { ...place, topicId: noId, ...configRefusalOf(error) };
+    return { ...place, topicId: zeroUuid, ...configRefusalOf(error) };
   }
 }
 
@@ -86,7 +84,8 @@ function refusalFor({ replicationFactor }: Wanted, numPartitions: number): Refus
 export const deleteTopicsHandler: Handler = handler(
   apis.deleteTopics,
   async ({ apiVersion, body }, _session, broker) => {
-    const asked = apiVersion >= 6 ? body.topics : body.topicNames.map((name) => ({ name, topicId: noId }));
+    const asked =
+      apiVersion >= 6 ? body.topics : body.topicNames.map((name) => ({ name, topicId: zeroUuid }));
     return { responses: await mapInTurns(asked, (each) => remove(each, broker)) };
   },
 );

@@ -1,83 +1,8 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
 import * as fs from "node:fs";
-import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-
-const main = fileURLToPath(new URL("../../bin/strandlog.js", import.meta.url));
-
-interface Result {
-  readonly code: number | null;
-  readonly stdout: Buffer;
-  readonly stderr: string;
-}
-
-class Cli {
-  readonly directory: string = fs.mkdtempSync(join(tmpdir(), "strandlog-cli-"));
-  readonly data: string = join(this.directory, "data");
-  readonly #running: ChildProcess[] = [];
-
-  start(...args: string[]): ChildProcess {
-    const child = spawn(process.execPath, [main, ...args, "--data", this.data], { cwd: this.directory });
-    this.#running.push(child);
-    // Who is gone before all input is written has its reasons; its exit code tells them.
-    child.stdin?.on("error", () => undefined);
-    return child;
-  }
-
-  run(...args: string[]): Promise<Result> {
-    return this.pipe("", ...args);
-  }
-
-  pipe(input: string | Buffer, ...args: string[]): Promise<Result> {
-    const child = this.start(...args);
-    child.stdin?.end(input);
-    return ended(child);
-  }
-
-  close(): void {
-    for (const child of this.#running) child.kill("SIGKILL");
-    fs.rmSync(this.directory, { recursive: true, maxRetries: 5 });
-  }
-}
-
-async function ended(child: ChildProcess): Promise<Result> {
-  const stdout: Buffer[] = [];
-  const stderr: Buffer[] = [];
-  child.stdout?.on("data", (chunk: Buffer) => stdout.push(chunk));
-  child.stderr?.on("data", (chunk: Buffer) => stderr.push(chunk));
-  const [code] = (await once(child, "close")) as [number | null];
-  return { code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() };
-}
-
-/** Settles when the output has this many lines. */
-function linesOf(child: ChildProcess, count: number): Promise<string[]> {
-  return new Promise((resolve, reject) => {
-    let text = "";
-    child.stdout?.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-      const lines = text.split("\n").slice(0, -1);
-      if (lines.length >= count) resolve(lines);
-    });
-    child.once("close", () => reject(new Error(`it ended after ${JSON.stringify(text)}`)));
-  });
-}
-
-function cliTest(name: string, action: (cli: Cli) => Promise<void>): void {
-  void test(name, async () => {
-    const cli = new Cli();
-    try {
-      await action(cli);
-    } finally {
-      cli.close();
-    }
-  });
-}
+import { cliTest, ended, linesOf, type Result } from "./test-support.js";
 
 const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
@@ -377,35 +302,4 @@ cliTest("every command has help with examples", async (cli) => {
     assert.match(stdout.toString(), /\nExamples:\n {2}\$ strandlog /, command.join(" "));
   }
   assert.match((await cli.run("--help")).stdout.toString(), /\nExit codes:\n/);
-});
-
-cliTest("serve: a broker listens until a signal comes, and leaves the log to others", async (cli) => {
-  const child = cli.start("serve", "--kafka", "127.0.0.1:0", "--json");
-  const [line = ""] = await linesOf(child, 1);
-  const { kafka } = JSON.parse(line) as { kafka: string };
-  assert.match(kafka, /^127\.0\.0\.1:\d+$/);
-  const socket = connect(Number(kafka.split(":")[1]), "127.0.0.1");
-  socket.write(Buffer.from("0000000a" + "00120000" + "00000007" + "ffff", "hex"));
-  const [answer] = (await once(socket, "data")) as [Buffer];
-  assert.equal(answer.readInt32BE(4), 7);
-  assert.equal((await cli.run("append", "events")).code, 3);
-  const end = ended(child);
-  child.kill("SIGTERM");
-  assert.deepEqual([(await end).code, (await end).stderr], [143, ""]);
-  socket.destroy();
-  assert.equal((await cli.pipe("one\n", "append", "events")).code, 0);
-});
-
-cliTest("serve: an address that is no address or is taken is told in a line", async (cli) => {
-  const wrong = await cli.run("serve", "--kafka", "nowhere");
-  assert.deepEqual([wrong.code, /kafka must be a port or HOST:PORT/.test(wrong.stderr)], [2, true]);
-  const child = cli.start("serve", "--kafka", "127.0.0.1:0", "--json");
-  const { kafka } = JSON.parse((await linesOf(child, 1))[0] ?? "") as { kafka: string };
-  const other = new Cli();
-  try {
-    const taken = await other.run("serve", "--kafka", kafka);
-    assert.deepEqual([taken.code, taken.stderr.includes(`cannot listen on ${kafka}`)], [1, true]);
-  } finally {
-    other.close();
-  }
 });
