@@ -8,6 +8,7 @@ import { Connection } from "./connection.js";
 import type { BrokerContext } from "./context.js";
 import { GroupCoordinator } from "./coordinator/group-coordinator.js";
 import { ProducerIds } from "./coordinator/producer-ids.js";
+import { TransactionCoordinator } from "./coordinator/transaction-coordinator.js";
 import { connectionsMax } from "./limits.js";
 import { type Address, type BrokerOptions, brokerSettings } from "./options.js";
 import { TopicDirectory } from "./topic-directory.js";
@@ -35,14 +36,20 @@ const failures = channel("strandlog:broker");
  */
 export async function listen(log: Log, options: BrokerOptions = {}): Promise<Broker> {
   const settings = brokerSettings(options);
+  const topics = new TopicDirectory(log);
+  const producerIds = new ProducerIds(log);
+  const report = (error: unknown): void => failures.publish({ error });
+  const transactions = new TransactionCoordinator(log, topics, producerIds, report);
+  await transactions.load();
   const context: BrokerContext = {
     log,
     settings,
-    topics: new TopicDirectory(log),
+    topics,
     clusterId: await clusterIdOf(log),
     groups: new GroupCoordinator(log.clock),
-    producerIds: new ProducerIds(log),
-    report: (error) => failures.publish({ error }),
+    producerIds,
+    transactions,
+    report,
   };
   const server = new KafkaServer(context);
   await server.listen();
@@ -102,6 +109,7 @@ class KafkaServer implements Broker {
     this.#checking?.cancel();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#broker.groups.close();
+    this.#broker.transactions.close();
     for (const connection of this.#connections) connection.drain();
     const impatience = this.#broker.log.clock.startTimer(drainMsMax, () => {
       for (const connection of this.#connections) connection.destroy();

@@ -3,6 +3,7 @@ import type { Log } from "@strandlog/log";
 import type { Api, Request, ResponseOf } from "@strandlog/protocol";
 import type { GroupCoordinator } from "./coordinator/group-coordinator.js";
 import type { ProducerIds } from "./coordinator/producer-ids.js";
+import type { TransactionCoordinator } from "./coordinator/transaction-coordinator.js";
 import type { Address, BrokerSettings } from "./options.js";
 import type { TopicDirectory } from "./topic-directory.js";
 
@@ -13,6 +14,7 @@ export interface BrokerContext {
   readonly clusterId: string;
   readonly groups: GroupCoordinator;
   readonly producerIds: ProducerIds;
+  readonly transactions: TransactionCoordinator;
   /** Told what has gone wrong with a connection. */
   readonly report: (error: unknown) => void;
 }

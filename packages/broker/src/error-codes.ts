@@ -20,6 +20,7 @@ const codes: Partial<Record<LogCode, ErrorName>> = {
   PRODUCER_FENCED: "INVALID_PRODUCER_EPOCH",
   READ_ONLY: "KAFKA_STORAGE_ERROR",
   RECORD_TOO_LARGE: "MESSAGE_TOO_LARGE",
+  TRANSACTION_TOO_LARGE: "INVALID_REQUEST",
   TOPIC_EXISTS: "TOPIC_ALREADY_EXISTS",
   TOPIC_NOT_FOUND: "UNKNOWN_TOPIC_OR_PARTITION",
 };
@@ -41,4 +42,12 @@ export function configRefusalOf(error: unknown): Refusal {
   const refusal = refusalOf(error);
   const isInvalid = refusal.errorCode === ErrorCode.INVALID_REQUEST;
   return isInvalid ? { ...refusal, errorCode: ErrorCode.INVALID_CONFIG } : refusal;
+}
+
+/** For requests to a coordinator: clients know other codes there for "try again". */
+export function coordinatorRefusalOf(error: unknown): number {
+  const { errorCode } = refusalOf(error);
+  if (errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER) return ErrorCode.NOT_COORDINATOR;
+  const isForNow = errorCode === ErrorCode.KAFKA_STORAGE_ERROR || errorCode === ErrorCode.REQUEST_TIMED_OUT;
+  return isForNow ? ErrorCode.COORDINATOR_NOT_AVAILABLE : errorCode;
 }

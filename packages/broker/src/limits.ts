@@ -33,6 +33,13 @@ export const commitMetadataBytesMax = 4096;
 export const sessionTimeoutMsMin = 100;
 export const sessionTimeoutMsMax: number = 30 * 60_000;
 
+/** A transaction may stay open that long, as with Kafka. */
+export const transactionTimeoutMsMax: number = 15 * 60_000;
+/** A transactional id that nobody has used for this long is forgotten, as with Kafka. */
+export const transactionalIdIdleMsMax: number = 7 * 24 * 60 * 60_000;
+/** Partitions and offsets of one transaction: what is remembered of it goes into one write of the log. */
+export const transactionPlacesMax = 10_000;
+
 export function isGroupId(groupId: string): boolean {
   return groupId !== "" && groupId.length <= groupIdLengthMax;
 }

@@ -1,5 +1,6 @@
 // What a batch from a producer must be, besides whole and undamaged, which the log itself checks.
 import { ErrorCode } from "@strandlog/protocol";
+import type { Producer } from "./coordinator/transaction-state.js";
 import type { Refusal } from "./error-codes.js";
 
 // Layout: docs/format/record-batch.md.
@@ -11,6 +12,7 @@ const attributesAt = 21;
 const lastOffsetDeltaAt = 23;
 const timestampsAt = [27, 35];
 const producerIdAt = 43;
+const producerEpochAt = 51;
 const baseSequenceAt = 53;
 const recordCountAt = 57;
 /** A record takes at least this: seven fields of a byte each. */
@@ -38,6 +40,15 @@ export function batchRefusal(records: Buffer | null): Refusal | undefined {
   return attributesRefusal(records, count) ?? timestampsRefusal(records) ?? producerRefusal(records);
 }
 
+/** Who has written it, if it is part of a transaction. */
+export function transactionalProducer(records: Buffer): Producer | undefined {
+  if ((records.readInt16BE(attributesAt) & transactionalBit) === 0) return undefined;
+  return {
+    producerId: Number(records.readBigInt64BE(producerIdAt)),
+    producerEpoch: records.readInt16BE(producerEpochAt),
+  };
+}
+
 /** The bytes, to be kept for long: they must not hold a frame in memory that is much larger. */
 export function owned(records: Buffer): Buffer {
   if (records.length * 2 >= records.buffer.byteLength) return records;
@@ -57,9 +68,9 @@ function attributesRefusal(records: Buffer, count: number): Refusal | undefined 
     return invalid(`it counts ${count} records in ${records.length - headerBytes} bytes`);
   if ((attributes & appendTimeBit) !== 0) return untimely("only a broker writes the time of the append");
   if ((attributes & controlBit) !== 0) return invalid("only a broker writes control batches");
-  if ((attributes & transactionalBit) !== 0) {
-    return { errorCode: ErrorCode.INVALID_TXN_STATE, errorMessage: "there are no transactions yet" };
-  }
+  const isOfNobody = records.readInt32BE(producerIdAt) < 0;
+  if ((attributes & transactionalBit) !== 0 && isOfNobody)
+    return invalid("it is transactional and has no producer");
   return undefined;
 }
 

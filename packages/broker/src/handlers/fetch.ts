@@ -1,10 +1,11 @@
 // Fetch: whole batches as they are stored, straight from the log. When there is less than the client waits for, the
 // request is parked until there is more, its time is up, its connection is gone or the broker closes.
 import { setMaxListeners } from "node:events";
-import { LogError, type RawSlice, type Topic } from "@strandlog/log";
+import { type Isolation, LogError, type RawSlice, type Topic } from "@strandlog/log";
 import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
 import { type BrokerContext, type Handler, handler, type Session } from "../context.js";
 import { refusalOf } from "../error-codes.js";
+import { isolationOf } from "../isolation.js";
 import { epochRefusal } from "../leader-epoch.js";
 import { fetchBytesMax, fetchWaitMsMax } from "../limits.js";
 import { mapInTurns, othersTurn, workInTurn } from "../turns.js";
@@ -51,17 +52,18 @@ async function fetch(
   const deadlineMs = clock.elapsedMs() + Math.min(body.maxWaitMs, fetchWaitMsMax);
   const bytesMax = Math.min(body.maxBytes, fetchBytesMax);
   const bytesMin = Math.min(body.minBytes, bytesMax);
+  const isolation = isolationOf(body.isolationLevel);
   const asked = await mapInTurns(body.topics, async (each): Promise<Asked> => {
     const topic = isById ? broker.topics.findById(each.topicId) : broker.topics.find(each.topic);
     return { asked: each, topic: await topic };
   });
   const missing = isById ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
   for (;;) {
-    const look = await lookInto(asked, bytesMax, missing, session, broker.log.storage.leaderEpoch);
+    const look = await lookInto(asked, bytesMax, missing, isolation, session, broker.log.storage.leaderEpoch);
     const leftMs = deadlineMs - clock.elapsedMs();
     const isDone = leftMs <= 0 || look.hasError || look.bytes >= bytesMin || look.ends.length === 0;
     if (isDone || session.signal.aborted) return { errorCode: ErrorCode.NONE, responses: look.responses };
-    await growth(look.ends, leftMs, session, broker);
+    await growth(look.ends, leftMs, isolation, session, broker);
   }
 }
 
@@ -69,6 +71,7 @@ async function lookInto(
   all: readonly Asked[],
   bytesMax: number,
   missing: number,
+  isolation: Isolation,
   session: Session,
   epoch: number,
 ): Promise<Look> {
@@ -84,15 +87,15 @@ async function lookInto(
       if (++reads % workInTurn === 0) await othersTurn();
       const budget = Math.min(partitionMaxBytes, bytesMax - bytes);
       const refusal = topic === undefined ? missing : epochRefusal(currentLeaderEpoch, epoch);
-      const { length, ...response } =
+      const { length, end, ...response } =
         topic === undefined || refusal !== ErrorCode.NONE
           ? refused(partition, refusal)
-          : await read(topic, partition, fetchOffset, budget, bytes === 0);
+          : await read(topic, partition, fetchOffset, budget, bytes === 0, isolation);
       bytes += length;
       partitions.push(response);
       if (response.errorCode !== ErrorCode.NONE) hasError = true;
       else if (topic !== undefined)
-        ends.set(`${topic.topicId}/${partition}`, { topic, partition, offset: response.highWatermark });
+        ends.set(`${topic.topicId}/${partition}`, { topic, partition, offset: end });
     }
     responses.push({ topic: asked.topic, topicId: asked.topicId, partitions });
   }
@@ -106,10 +109,13 @@ async function read(
   from: number,
   budget: number,
   isFirst: boolean,
-): Promise<PartitionResponse & { readonly length: number }> {
+  isolation: Isolation,
+): Promise<PartitionResponse & { readonly length: number; readonly end: number }> {
   try {
     if (from < 0) return refused(partition, ErrorCode.OFFSET_OUT_OF_RANGE);
-    const slice = await topic.partition(partition).readRaw({ from, bytesMax: Math.max(budget, 1) });
+    const slice = await topic
+      .partition(partition)
+      .readRaw({ from, bytesMax: Math.max(budget, 1), isolation });
     if (
       from < slice.logStartOffset ||
       (from > slice.highWatermark && (await isBeyond(topic, partition, from)))
@@ -121,17 +127,18 @@ async function read(
       partitionIndex: partition,
       errorCode: ErrorCode.NONE,
       ...placesOf(slice),
-      abortedTransactions: [],
+      abortedTransactions: isolation === "read_committed" ? slice.aborted : null,
       records: isTooMuch ? [] : slice.chunks,
       length: isTooMuch ? 0 : slice.length,
+      end: isolation === "read_committed" ? slice.lastStableOffset : slice.highWatermark,
     };
   } catch (error) {
     return refused(partition, refusalOf(error).errorCode);
   }
 }
 
-function placesOf({ highWatermark, logStartOffset }: RawSlice) {
-  return { highWatermark, logStartOffset, lastStableOffset: highWatermark };
+function placesOf({ highWatermark, logStartOffset, lastStableOffset }: RawSlice) {
+  return { highWatermark, logStartOffset, lastStableOffset };
 }
 
 /** What was appended and is not yet visible is no place to be driven away from. */
@@ -140,13 +147,15 @@ async function isBeyond(topic: Topic, partition: number, offset: number): Promis
 }
 
 function refused(partitionIndex: number, errorCode: number) {
-  return { partitionIndex, errorCode, highWatermark: -1, abortedTransactions: [], records: [], length: 0 };
+  const nothing = { highWatermark: -1, abortedTransactions: null, records: [], length: 0, end: -1 };
+  return { partitionIndex, errorCode, ...nothing };
 }
 
 /** Settles when one of the partitions has more, the time is up, or nobody waits any longer. */
 async function growth(
   ends: Look["ends"],
   leftMs: number,
+  isolation: Isolation,
   { signal }: Session,
   { log }: BrokerContext,
 ): Promise<void> {
@@ -157,7 +166,7 @@ async function growth(
   signal.addEventListener("abort", end, { once: true });
   try {
     const watches = ends.map(({ topic, partition, offset }) =>
-      topic.partition(partition).watch(offset, over.signal),
+      topic.partition(partition).watch(offset, over.signal, isolation),
     );
     await Promise.race(watches).catch((error: unknown) => {
       // A topic that is gone is found to be so at the next look.

@@ -26,6 +26,12 @@ import {
   deleteRecordsHandler,
   deleteTopicsHandler,
 } from "./topics.js";
+import {
+  addOffsetsToTxnHandler,
+  addPartitionsToTxnHandler,
+  endTxnHandler,
+  txnOffsetCommitHandler,
+} from "./transactions.js";
 
 const answered: readonly Handler[] = [
   produceHandler,
@@ -47,6 +53,10 @@ const answered: readonly Handler[] = [
   deleteGroupsHandler,
   offsetDeleteHandler,
   initProducerIdHandler,
+  addPartitionsToTxnHandler,
+  addOffsetsToTxnHandler,
+  txnOffsetCommitHandler,
+  endTxnHandler,
   createPartitionsHandler,
   deleteRecordsHandler,
   describeConfigsHandler,

@@ -1,7 +1,8 @@
-import type { Topic } from "@strandlog/log";
+import type { Isolation, Topic } from "@strandlog/log";
 import { apis, ErrorCode, type ResponseOf } from "@strandlog/protocol";
 import { type Handler, handler } from "../context.js";
 import { refusalOf } from "../error-codes.js";
+import { isolationOf } from "../isolation.js";
 import { epochRefusal } from "../leader-epoch.js";
 import { mapInTurns } from "../turns.js";
 
@@ -16,6 +17,7 @@ const earliestLocal = -4;
 
 export const listOffsetsHandler: Handler = handler(apis.listOffsets, async ({ body }, _session, broker) => {
   const current = broker.log.storage.leaderEpoch;
+  const isolation = isolationOf(body.isolationLevel);
   const topics = await mapInTurns(body.topics, async ({ name, partitions }) => {
     const topic = await broker.topics.find(name);
     const answers = await mapInTurns(
@@ -23,7 +25,7 @@ export const listOffsetsHandler: Handler = handler(apis.listOffsets, async ({ bo
       async ({ partitionIndex, timestamp, currentLeaderEpoch }) => {
         const errorCode = epochRefusal(currentLeaderEpoch, current);
         if (errorCode !== ErrorCode.NONE) return { partitionIndex, errorCode };
-        return { ...(await answer(topic, partitionIndex, timestamp)), leaderEpoch: current };
+        return { ...(await answer(topic, partitionIndex, timestamp, isolation)), leaderEpoch: current };
       },
     );
     return { name, partitions: answers };
@@ -35,10 +37,11 @@ async function answer(
   topic: Topic | undefined,
   partitionIndex: number,
   asked: number,
+  isolation: Isolation,
 ): Promise<PartitionResponse> {
   if (topic === undefined) return { partitionIndex, errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
   try {
-    const { offset, timestamp } = await find(topic, partitionIndex, asked);
+    const { offset, timestamp } = await find(topic, partitionIndex, asked, isolation);
     return { partitionIndex, errorCode: ErrorCode.NONE, offset, timestamp };
   } catch (error) {
     return { partitionIndex, errorCode: refusalOf(error).errorCode };
@@ -51,11 +54,12 @@ async function find(
   topic: Topic,
   number: number,
   asked: number,
+  isolation: Isolation,
 ): Promise<{ offset: number; timestamp: number }> {
   const partition = topic.partition(number);
   switch (asked) {
     case latest:
-      return { ...nowhere, offset: (await partition.describe()).highWatermark };
+      return { ...nowhere, offset: await partition.endOffset(isolation) };
     case earliest:
     case earliestLocal:
       return { ...nowhere, offset: (await partition.describe()).logStartOffset };

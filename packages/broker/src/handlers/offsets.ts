@@ -51,7 +51,11 @@ async function commit(
   }
 }
 
-function commitRefusal(topic: Topic, each: CommitTopic["partitions"][number]): number {
+/** Why a place cannot be committed, if so. */
+export function commitRefusal(
+  topic: Topic,
+  each: Pick<CommitTopic["partitions"][number], "partitionIndex" | "committedOffset" | "committedMetadata">,
+): number {
   const { partitionIndex, committedOffset, committedMetadata } = each;
   if (partitionIndex < 0 || partitionIndex >= topic.partitionCount)
     return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
@@ -67,30 +71,38 @@ function refuseAll({ name, partitions }: CommitTopic, errorCode: number): Commit
 export const offsetFetchHandler: Handler = handler(
   apis.offsetFetch,
   async ({ apiVersion, body }, _session, broker) => {
+    const { requireStable } = body;
     if (apiVersion < 8) {
-      const topics = await committed(body.groupId, body.topics, broker);
+      const topics = await committed(body.groupId, body.topics, requireStable, broker);
       return { topics, errorCode: ErrorCode.NONE, groups: [] };
     }
     const groups = body.groups.map(async ({ groupId, topics }) => ({
       groupId,
-      topics: await committed(groupId, topics, broker),
+      topics: await committed(groupId, topics, requireStable, broker),
       errorCode: ErrorCode.NONE,
     }));
     return { topics: [], groups: await Promise.all(groups) };
   },
 );
 
-/** Null asks for all that the group has committed. */
-async function committed(groupId: string, asked: AskedTopics, broker: BrokerContext): Promise<FetchTopics> {
+/** Null asks for all that the group has committed. `requireStable`: not where a transaction may still change it. */
+async function committed(
+  groupId: string,
+  asked: AskedTopics,
+  requireStable: boolean,
+  broker: BrokerContext,
+): Promise<FetchTopics> {
+  const isOpen = (topic: Topic | undefined, partition: number): boolean =>
+    requireStable && topic !== undefined && broker.transactions.isPending(groupId, topic.topicId, partition);
   if (asked === null) {
     const all = (await broker.topics.all()).map((topic) =>
-      committedIn(topic.name, topic, groupId, undefined),
+      committedIn(topic.name, topic, groupId, undefined, isOpen),
     );
     return (await Promise.all(all)).filter(({ partitions }) => partitions.length > 0);
   }
   return Promise.all(
     asked.map(async ({ name, partitionIndexes }) =>
-      committedIn(name, await broker.topics.find(name), groupId, partitionIndexes),
+      committedIn(name, await broker.topics.find(name), groupId, partitionIndexes, isOpen),
     ),
   );
 }
@@ -100,9 +112,14 @@ async function committedIn(
   topic: Topic | undefined,
   groupId: string,
   asked: readonly number[] | undefined,
+  isOpen: (topic: Topic | undefined, partition: number) => boolean,
 ): Promise<FetchTopics[number]> {
   const places = isGroupId(groupId) ? await topic?.committed(groupId) : undefined;
   const partitions = (asked ?? [...(places?.keys() ?? [])]).map((partitionIndex) => {
+    if (isOpen(topic, partitionIndex)) {
+      const errorCode = ErrorCode.UNSTABLE_OFFSET_COMMIT;
+      return { partitionIndex, committedOffset: -1, committedLeaderEpoch: -1, metadata: "", errorCode };
+    }
     const place = places?.get(partitionIndex);
     return {
       partitionIndex,

@@ -2,9 +2,9 @@
 // order of arrival; then one wait for all of them.
 import type { Durability, Topic } from "@strandlog/log";
 import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
-import { type Answer, type Handler, handler, underway } from "../context.js";
+import { type Answer, type BrokerContext, type Handler, handler, underway } from "../context.js";
 import { type Refusal, refusalOf } from "../error-codes.js";
-import { batchRefusal, owned } from "../produced-batch.js";
+import { batchRefusal, owned, transactionalProducer } from "../produced-batch.js";
 import { mapInTurns } from "../turns.js";
 
 type Body = RequestOf<typeof apis.produce>;
@@ -27,7 +27,7 @@ export const produceHandler: Handler = handler(
     // Whatever has to be looked up is looked up before the first append, so that they stay in order.
     const topics = await mapInTurns(topicData, ({ name }) => broker.topics.find(name));
     const named = new Set<string>();
-    const submitted = topicData.map((data, n) => submit(data, topics[n], acks, named));
+    const submitted = topicData.map((data, n) => submit(data, topics[n], acks, named, broker));
     return underway(acks === 0 ? unanswered(submitted) : answered(submitted));
   },
   0,
@@ -39,13 +39,14 @@ function submit(
   topic: Topic | undefined,
   acks: number,
   named: Set<string>,
+  broker: BrokerContext,
 ): Submitted {
   const partitions = partitionData.map((data) => {
     const place = `${name}/${data.index}`;
     if (named.has(place))
       return refused(data.index, { errorCode: ErrorCode.INVALID_REQUEST, errorMessage: twice });
     named.add(place);
-    return append(data, topic, acks);
+    return append(data, topic, acks, broker);
   });
   return { name, partitions };
 }
@@ -54,6 +55,7 @@ async function append(
   { index, records }: PartitionData,
   topic: Topic | undefined,
   acks: number,
+  { transactions }: BrokerContext,
 ): Promise<PartitionResponse> {
   if (acks < -1 || acks > 1)
     return refused(index, { errorCode: ErrorCode.INVALID_REQUIRED_ACKS, errorMessage: null });
@@ -62,6 +64,11 @@ async function append(
   }
   const refusal = batchRefusal(records);
   if (refusal !== undefined) return refused(index, refusal);
+  const producer = transactionalProducer(records as Buffer);
+  if (producer !== undefined) {
+    const errorCode = transactions.writeRefusal(producer, topic.topicId, index);
+    if (errorCode !== ErrorCode.NONE) return refused(index, { errorCode, errorMessage: null });
+  }
   try {
     const options = { durability: levelOf(acks, topic), idempotent: true };
     const { offset } = await topic.appendBatch(index, owned(records as Buffer), options);

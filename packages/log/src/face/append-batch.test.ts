@@ -236,6 +236,13 @@ test("very many small batches wait for one partition, and come out in order", as
   );
 });
 
+test("batches that are smaller than what the journal says of each get through a small one", async (t) => {
+  const log = await openTestLog(t, "file", { journalFileBytes: 64 * 1024, journalBytesMax: 256 * 1024 });
+  const topic = await log.topic("orders");
+  await Promise.all(Array.from({ length: 2000 }, () => topic.appendBatch(0, batchOf(["v"]))));
+  assert.equal((await topic.partition(0).describe()).logEndOffset, 2000);
+});
+
 /** Refuses what it is told to, as a driver does that has taken nothing of it. */
 class RefusingStorage extends MemoryStorage {
   refusals = 0;

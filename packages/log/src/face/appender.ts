@@ -102,7 +102,7 @@ export class Appender {
       if (known !== undefined) return this.#duplicate(partition, known, level, isStored);
       this.#formingBytes += size;
       this.#list(partition);
-      return partition.addBatch(batch, level, options.idempotent === true);
+      return partition.addBatch(batch, level, options.idempotent === true ? this.#clock.now() : undefined);
     };
     if (!this.#line.isEmpty || !this.#hasRoom(size)) {
       return this.#wait(target, partition.partition, size, options, place);

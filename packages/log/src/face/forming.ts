@@ -5,13 +5,14 @@ import {
   BatchBuilder,
   type Bytes,
   type HeadersInput,
-  type SealedBatch,
+  RecordBatch,
+  SealedBatch,
   type SealOptions,
 } from "../record/index.js";
-import type { Durability } from "../storage/contracts.js";
-import { Producers } from "./producers.js";
+import type { Durability, MetadataPut } from "../storage/contracts.js";
+import { ProducerLedger } from "./producer-snapshot.js";
 import { Acknowledgement, acknowledgedReceipt, type Receipt } from "./receipt.js";
-import type { TakenBatch, TakenGroup, TogetherOrNot } from "./taken-group.js";
+import { putBytes, type TakenBatch, type TakenGroup, type TogetherOrNot } from "./taken-group.js";
 
 export interface RecordInput {
   /** Records of one key keep their order: they go to the same partition. */
@@ -30,6 +31,8 @@ export interface FormingConfig {
   compression: SealOptions["compression"];
   /** A batch that would grow beyond this is followed by another. */
   batchBytesMax: number;
+  /** What goes along with a batch takes no more than this. */
+  readonly metadataBytesMax: number;
   /** Told of each batch that has reached the topic's durability. */
   readonly listeners: Set<AcknowledgedListener>;
 }
@@ -45,7 +48,7 @@ export interface Acknowledged {
 export type AcknowledgedListener = (records: Acknowledged) => void;
 
 /** Records, encoded one by one or given as a batch. */
-interface Content {
+export interface Content {
   readonly size: number;
   /** How many offsets it takes. */
   readonly recordCount: number;
@@ -61,6 +64,8 @@ interface FormingBatch<C extends Content = Content> {
   os: Acknowledgement | undefined;
   disk: Acknowledgement | undefined;
   readonly transaction: TogetherOrNot | undefined;
+  /** Put with it: what is known of producers up to its end, if it was time for that. */
+  readonly metadata: MetadataPut | undefined;
 }
 
 export class FormingPartition {
@@ -74,16 +79,24 @@ export class FormingPartition {
   #full: FormingBatch[] = [];
   #taken = 0;
   #forming: FormingBatch<BatchBuilder> | undefined;
-  #producers: Producers | undefined;
+  /** Undefined as long as no producer has numbered its batches here. */
+  #ledger: ProducerLedger | undefined;
   #sizeHint = 512;
   #lastBytes = 0;
   /** Of the record that was added last, or was there before; −1 where that one was refused. */
   #lastOffset: number;
 
-  constructor(id: string, partition: number, nextOffset: number, config: FormingConfig) {
+  constructor(
+    id: string,
+    partition: number,
+    nextOffset: number,
+    config: FormingConfig,
+    ledger?: ProducerLedger,
+  ) {
     this.id = id;
     this.partition = partition;
     this.config = config;
+    this.#ledger = ledger;
     this.#nextOffset = nextOffset;
     this.#lastOffset = nextOffset - 1;
   }
@@ -132,6 +145,7 @@ export class FormingPartition {
         os: undefined,
         disk: undefined,
         transaction: undefined,
+        metadata: undefined,
       };
       this.#forming = forming;
     }
@@ -148,19 +162,25 @@ export class FormingPartition {
     return this.#receiptIn(this.#forming as FormingBatch, this.#nextOffset - 1, this.#lastBytes, level);
   }
 
-  /** See {@link Producers.find}. */
-  findBatch({ batch }: SealedBatch): number | LogError | undefined {
-    return this.#producers?.find(batch);
+  get ledger(): ProducerLedger | undefined {
+    return this.#ledger;
   }
 
-  /** Takes in a batch as it is; answers a receipt for its first record. `isNoted`: so that it is found again. */
-  addBatch(batch: SealedBatch, level: Durability, isNoted: boolean): Receipt {
-    const added = this.#push(batch, undefined);
-    if (isNoted) {
-      this.#producers ??= new Producers();
-      this.#producers.add(batch.batch, added.baseOffset);
+  /** See {@link Producers.find}. */
+  findBatch({ batch }: SealedBatch): number | LogError | undefined {
+    return this.#ledger?.find(batch);
+  }
+
+  /** Takes in a batch as it is; answers a receipt for its first record. `notedAt`: now, so that it is found again. */
+  addBatch(content: SealedBatch, level: Durability, notedAt: number | undefined): Receipt {
+    const { batch } = content;
+    let metadata: MetadataPut | undefined;
+    if (notedAt !== undefined && batch.producerId >= 0) {
+      this.#ledger ??= new ProducerLedger(this.id);
+      metadata = this.#ledger.add(batch, this.#nextOffset, notedAt, this.config.metadataBytesMax);
     }
-    return this.#receiptIn(added, added.baseOffset, batch.size, level);
+    const added = this.#push(content, undefined, metadata);
+    return this.#receiptIn(added, added.baseOffset, content.size, level);
   }
 
   /** Leaves a gap: the next record gets this offset. */
@@ -170,19 +190,27 @@ export class FormingPartition {
     this.#nextOffset = offset;
   }
 
-  /** Takes in a part of a transaction; answers the offset of its first record. */
-  place(builder: BatchBuilder, transaction: TogetherOrNot): number {
-    return this.#push(builder, transaction).baseOffset;
+  /** Takes in a part of a transaction, or the marker that ends a producer's; answers the offset of its first record. */
+  place(content: Content, transaction: TogetherOrNot): number {
+    if (content instanceof SealedBatch && content.batch.isControl) {
+      this.#ledger ??= new ProducerLedger(this.id);
+      this.#ledger.end(content.batch, this.#nextOffset);
+    }
+    return this.#push(content, transaction).baseOffset;
   }
 
   /** Hands over what it can; what belongs to a transaction waits until all of that one may go. */
   takeInto(group: TakenGroup): void {
     for (let head = this.#head; head !== undefined; head = this.#head) {
-      const { transaction } = head;
+      const { transaction, metadata } = head;
       if (transaction !== undefined && !transaction.isReady) return;
+      const metadataBytes = metadata === undefined ? 0 : putBytes([metadata]);
       const bytes =
-        transaction === undefined ? head.builder.size : transaction.bytes + transaction.metadataBytes;
+        transaction === undefined
+          ? head.builder.size + metadataBytes
+          : transaction.bytes + transaction.metadataBytes;
       if (!group.hasRoom(bytes)) return;
+      group.addMetadata(metadataBytes);
       if (transaction !== undefined) transaction.takeInto(group);
       else group.add(this.#take(head));
     }
@@ -204,13 +232,15 @@ export class FormingPartition {
     this.#full = waiting.filter((batch) => !goes(batch));
     this.#taken = 0;
     if (this.#forming !== undefined && goes(this.#forming)) this.#forming = undefined;
-    return all.filter(goes).map((batch) => this.#seal(batch));
+    const dropped = all.filter(goes).map((batch) => this.#seal(batch));
+    for (const taken of dropped) this.refused(taken);
+    return dropped;
   }
 
   /** It was handed over and is not stored: whoever sends it again must not be told that it is. */
-  refused({ transaction }: Pick<TakenBatch, "transaction">): void {
+  refused({ append }: Pick<TakenBatch, "append">): void {
     this.forgetLast();
-    if (transaction === undefined) this.#producers = undefined;
+    this.#ledger?.refused(new RecordBatch(append.bytes));
   }
 
   forgetLast(): void {
@@ -218,6 +248,7 @@ export class FormingPartition {
   }
 
   acknowledged({ append, next }: TakenBatch): void {
+    this.#ledger?.producers.ended(append.baseOffset);
     const { listeners } = this.config;
     if (listeners.size === 0) return;
     const { baseOffset: from, visibleAt: durability } = append;
@@ -241,10 +272,18 @@ export class FormingPartition {
     return this.#full.slice(this.#taken);
   }
 
-  #push(builder: Content, transaction: TogetherOrNot | undefined): FormingBatch {
+  #push(builder: Content, transaction: TogetherOrNot | undefined, metadata?: MetadataPut): FormingBatch {
     this.#cut();
     const baseOffset = this.#nextOffset;
-    const batch = { builder, sealed: undefined, baseOffset, os: undefined, disk: undefined, transaction };
+    const batch: FormingBatch = {
+      builder,
+      sealed: undefined,
+      baseOffset,
+      os: undefined,
+      disk: undefined,
+      transaction,
+      metadata,
+    };
     this.#full.push(batch);
     this.#nextOffset += builder.recordCount;
     this.#lastOffset = this.#nextOffset - 1;
@@ -280,7 +319,7 @@ export class FormingPartition {
   }
 
   #seal(batch: FormingBatch): TakenBatch {
-    const { builder, baseOffset, os, disk, transaction } = batch;
+    const { builder, baseOffset, os, disk, transaction, metadata } = batch;
     const { size: formingBytes, recordCount } = builder;
     const { durability } = this.config;
     const bytes = this.#bytesOf(batch);
@@ -292,6 +331,7 @@ export class FormingPartition {
       transaction,
       next: baseOffset + recordCount,
       append: { partitionId: this.id, bytes, baseOffset, visibleAt },
+      metadata,
       formingBytes,
       needs: visibleAt === "disk" || disk !== undefined ? "disk" : "os",
     };

@@ -4,12 +4,20 @@ import type { Clock } from "../clock.js";
 import { LogError } from "../errors.js";
 import { checkTopicName, type LogSettings, type TopicConfig, topicConfig } from "../options.js";
 import { requireCompression } from "../record/index.js";
-import type { LogStorage, PartitionConfig, PartitionName, StorageCounters } from "../storage/contracts.js";
+import type {
+  LogStorage,
+  MetadataPut,
+  PartitionConfig,
+  PartitionName,
+  StorageCounters,
+} from "../storage/contracts.js";
 import { Appender } from "./appender.js";
 import type { Consumer } from "./consumer.js";
 import { dedupePrefix } from "./deduplication.js";
+import { endTransaction, type TransactionEnd } from "./end-transaction.js";
 import { groupPrefix } from "./group.js";
 import { groupOf, readTopicEntry, type TopicEntry, topicEntryText } from "./metadata-values.js";
+import { producersPrefixOf } from "./producer-snapshot.js";
 import type { AppendResult } from "./receipt.js";
 import { Retention, refuseReadOnly, type StalledGroup } from "./retention.js";
 import { Topic, type TopicDescription, type TopicHost } from "./topic.js";
@@ -143,7 +151,9 @@ export class Log {
       await this.#storage.append({ batches: [], durability: "disk", force: true }).durable;
       const ids = partitionNames(name, topic).map(({ id }) => id);
       const remembered = await Promise.all(
-        [dedupePrefix, groupPrefix].map((prefix) => this.#storage.metadata.list(prefix(topic.topicId))),
+        [dedupePrefix, groupPrefix, producersPrefixOf].map((prefix) =>
+          this.#storage.metadata.list(prefix(topic.topicId)),
+        ),
       );
       const puts = [topicPrefix + name, ...remembered.flat().map(({ key }) => key)].map((key) => ({
         key,
@@ -171,6 +181,12 @@ export class Log {
       throw error;
     }
     return transaction.finish(this.#appender, options);
+  }
+
+  /** @internal Ends what one of Kafka's producers has open: see {@link endTransaction}. */
+  async endTransaction(end: TransactionEnd): Promise<void> {
+    this.#refuseClosed();
+    await endTransaction(this.#storage, this.#appender, this.#clock, end);
   }
 
   /** Deletes all records of all topics; topics, offsets and groups stay. */
@@ -217,12 +233,17 @@ export class Log {
     await Promise.allSettled([...this.#consumers].map((consumer) => consumer.close()));
     try {
       await this.#appender.flush();
+      const puts = [...this.#topics.values()].flatMap((topic) => topic.producerSnapshots());
+      const put = (each: MetadataPut) =>
+        this.#storage.append({ batches: [], metadata: [each], durability: "disk" }).durable;
+      await Promise.all(puts.map(put));
       await this.#storage.append({ batches: [], durability: "disk", force: true }).durable;
       await this.#appender.drain();
     } catch {
       // Whoever appended has been told; the directory has to be let go of all the same.
     }
     this.#appender.fail(new LogError("CLOSED", "the log is closed"));
+    for (const topic of this.#topics.values()) topic.wake();
     await this.#storage.close();
   }
 

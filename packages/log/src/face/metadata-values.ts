@@ -75,7 +75,7 @@ export function readTopicEntry(key: string, value: string): TopicEntry {
   const { topicId, config: said } = readValue<TopicEntry>(key, value, sparseTopicShape);
   const config = { ...unsaid, ...said };
   const misfit = configShape(config);
-  if (misfit !== undefined) throw corrupt(key, `config${misfit} is not what it should be`);
+  if (misfit !== undefined) throw corruptEntry(key, `config${misfit} is not what it should be`);
   return { topicId, config };
 }
 
@@ -98,7 +98,7 @@ export function readCommitted(
   value: string,
 ): { group: string; partition: number; committed: Committed } {
   const [name = "", partition = ""] = key.slice(prefix.length).split("/");
-  if (!/^\d{1,6}$/.test(partition)) throw corrupt(key, "its key does not end with a partition");
+  if (!/^\d{1,6}$/.test(partition)) throw corruptEntry(key, "its key does not end with a partition");
   return {
     group: decoded(key, name),
     partition: Number(partition),
@@ -115,15 +115,15 @@ function decoded(key: string, name: string): string {
   try {
     return decodeURIComponent(name);
   } catch (cause) {
-    throw corrupt(key, "its key is not encoded as it should be", cause);
+    throw corruptEntry(key, "its key is not encoded as it should be", cause);
   }
 }
 
 function readValue<T>(key: string, value: string, shape: Shape): T {
-  return parseShaped(value, shape, (what, cause) => corrupt(key, what, cause));
+  return parseShaped(value, shape, (what, cause) => corruptEntry(key, what, cause));
 }
 
-function corrupt(key: string, what: string, cause?: unknown): LogError {
+export function corruptEntry(key: string, what: string, cause?: unknown): LogError {
   const message = `the metadata entry "${key}" cannot be read: ${what}`;
   return new LogError("CORRUPT_METADATA", message, { cause, details: { key } });
 }

@@ -2,7 +2,15 @@
 import { checkInteger } from "../options.js";
 import { batchLengthAt, type LogRecord, RecordBatch } from "../record/index.js";
 import type { FileRange, LogStorage, PartitionDescription } from "../storage/contracts.js";
-import { type FileRangeOptions, fileRange, type RawReadOptions, type RawSlice, readRaw } from "./raw.js";
+import {
+  type FileRangeOptions,
+  fileRange,
+  type Isolation,
+  type RawReadOptions,
+  type RawSlice,
+  readRaw,
+  readsCommitted,
+} from "./raw.js";
 import {
   BatchReader,
   type Position,
@@ -75,17 +83,27 @@ export class Partition {
       const [chunk] = chunks;
       if (chunk === undefined) return { next: highWatermark };
       const batch = new RecordBatch(chunk.subarray(0, batchLengthAt(chunk, 0)), this.number);
-      for (const record of batch.records(startOffset)) {
+      for (const record of batch.isControl ? [] : batch.records(startOffset)) {
         return record.offset === offset ? { record } : { next: record.offset };
       }
       from = batch.nextOffset;
     }
   }
 
-  /** Settles when there may be something to read at the offset or after it; rejects when the topic is deleted. */
-  async watch(offset: number, signal?: AbortSignal): Promise<void> {
-    await this.#storage.watch(this.#source.id, checkInteger("offset", offset, 0), signal);
+  /**
+   * Settles when there may be something to read at the offset or after it: with "read_committed" something that is
+   * known to be committed or aborted. Rejects when the topic is deleted.
+   */
+  async watch(offset: number, signal?: AbortSignal, isolation?: Isolation): Promise<void> {
+    checkInteger("offset", offset, 0);
+    const isCommittedOnly = readsCommitted(this.#source, isolation);
+    await this.#storage.watch(this.#source.id, offset, signal);
     this.#source.check();
+    const producers = this.#source.ledger()?.producers;
+    while (isCommittedOnly && producers !== undefined && producers.firstUnstableOffset <= offset) {
+      await producers.whenEnded(signal);
+      this.#source.check();
+    }
   }
 
   /** The offset that a position means now. */
@@ -104,7 +122,16 @@ export class Partition {
   async deleteRecords(before: number | "latest"): Promise<void> {
     await this.#source.settle();
     const offset = await resolvePosition(this.#source, before);
-    await this.#storage.deleteRecords(this.#source.id, offset);
+    this.#source.check();
+    await this.#source.deleteRecords(offset);
+  }
+
+  /** The end of what readers see: with "read_committed" the last stable offset. */
+  async endOffset(isolation?: Isolation): Promise<number> {
+    const isCommittedOnly = readsCommitted(this.#source, isolation);
+    const { highWatermark } = await this.describe();
+    const firstUnstable = this.#source.ledger()?.producers.firstUnstableOffset ?? highWatermark;
+    return isCommittedOnly ? Math.min(highWatermark, firstUnstable) : highWatermark;
   }
 
   async describe(): Promise<PartitionDescription> {

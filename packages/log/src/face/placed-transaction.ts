@@ -3,12 +3,12 @@
 // never wait for each other.
 import type { BatchBuilder } from "../record/index.js";
 import type { Durability, MetadataPut } from "../storage/contracts.js";
-import type { FormingPartition } from "./forming.js";
+import type { Content, FormingPartition } from "./forming.js";
 import type { TakenGroup, TogetherOrNot } from "./taken-group.js";
 
-export interface TransactionPart {
+export interface TransactionPart<C extends Content = BatchBuilder> {
   readonly partition: FormingPartition;
-  readonly builder: BatchBuilder;
+  readonly builder: C;
 }
 
 export class PlacedTransaction implements TogetherOrNot {
@@ -26,7 +26,7 @@ export class PlacedTransaction implements TogetherOrNot {
   readonly #partitions: ReadonlySet<FormingPartition>;
 
   constructor(
-    parts: readonly TransactionPart[],
+    parts: readonly TransactionPart<Content>[],
     durability: Exclude<Durability, "memory">,
     bytes: number,
     metadataBytes: number,

@@ -1,29 +1,69 @@
-// Producers that number their batches, as Kafka's idempotent ones do, so that a batch that is sent again is not stored
-// again. One partition's: who has written to it, and the last few batches of each. Sequences count records and go on
-// from 0 after 2^31 − 1; a producer that is fenced and comes back has a higher epoch and begins at 0.
+// What one partition knows of producers that number their batches, as Kafka's idempotent ones do: who has written to it,
+// the last few batches of each, and whose transactions are open or were aborted. So a batch that is sent again is not
+// stored again, and readers can leave out what was not committed. All of it follows from the batches themselves;
+// producer-snapshot.ts keeps it across restarts. Sequences count records and go on from 0 after 2^31 − 1; a producer
+// that is fenced and comes back has a higher epoch and begins at 0.
 import { LogError } from "../errors.js";
-import type { RecordBatch } from "../record/index.js";
+import { type EndMarker, type RecordBatch, readEndMarker } from "../record/index.js";
+import { Watchers } from "../watchers.js";
 
 /** As many as Kafka's clients have on their way at most. */
 const batchesMax = 5;
 /** Who has not written for longest is forgotten beyond this many; its next batch is taken whatever its sequence. */
 const producersMax = 10_000;
+/** And, as with Kafka, who has not written for a day. */
+const idleMsMax = 24 * 60 * 60_000;
 const sequenceEnd = 2 ** 31;
 
-interface Written {
+export interface WrittenBatch {
   readonly baseSequence: number;
   readonly lastSequence: number;
   readonly baseOffset: number;
 }
 
-interface Producer {
-  epoch: number;
-  /** The oldest first. */
-  readonly batches: Written[];
+export interface ProducerState {
+  readonly producerId: number;
+  readonly epoch: number;
+  /** When it wrote last, in milliseconds since 1970. */
+  readonly at: number;
+  /** The oldest first. None after a transaction that was ended with a new epoch. */
+  readonly batches: readonly WrittenBatch[];
+}
+
+/** Records of a producer, from the first to the marker, that readers of what is committed do not see. */
+export interface AbortedTransaction {
+  readonly producerId: number;
+  readonly firstOffset: number;
+  /** Of the marker. */
+  readonly lastOffset: number;
+}
+
+/** All that is known when everything before an offset has been taken into account. */
+export interface ProducersState {
+  readonly offset: number;
+  readonly producers: readonly ProducerState[];
+  readonly open: readonly (readonly [producerId: number, firstOffset: number])[];
+  readonly aborted: readonly AbortedTransaction[];
 }
 
 export class Producers {
-  readonly #producers = new Map<number, Producer>();
+  readonly #producers = new Map<number, ProducerState>();
+  /** First offset of the transaction that each producer has open: in order, since offsets grow. */
+  readonly #open = new Map<number, number>();
+  /** In order of their markers. */
+  #aborted: AbortedTransaction[] = [];
+  /** Transactions whose marker readers do not see yet, by the marker's offset. */
+  readonly #ending = new Map<number, AbortedTransaction>();
+  /** First offsets of transactions that are open to readers, in order. */
+  readonly #unstable = new Set<number>();
+  readonly #ended = new Watchers<void>();
+
+  constructor(state?: ProducersState) {
+    if (state === undefined) return;
+    for (const producer of state.producers) this.#producers.set(producer.producerId, producer);
+    for (const [producerId, firstOffset] of state.open) this.#begin(producerId, firstOffset);
+    this.#aborted = [...state.aborted];
+  }
 
   /** The offset at which the batch is already; undefined if it is new; why it must not be appended, if so. */
   find(batch: RecordBatch): number | LogError | undefined {
@@ -31,40 +71,147 @@ export class Producers {
     const producer = this.#producers.get(producerId);
     if (producer === undefined || baseSequence < 0) return undefined;
     if (producerEpoch < producer.epoch) return fenced(batch, producer.epoch);
-    if (producerEpoch > producer.epoch) {
-      if (baseSequence !== 0) return outOfOrder(batch, 0);
-      return undefined;
-    }
+    if (producerEpoch > producer.epoch) return baseSequence === 0 ? undefined : outOfOrder(batch, 0);
     const lastSequence = lastSequenceOf(batch);
     const same = producer.batches.find(
       (written) => written.baseSequence === baseSequence && written.lastSequence === lastSequence,
     );
     if (same !== undefined) return same.baseOffset;
-    const expected = ((producer.batches.at(-1) as Written).lastSequence + 1) % sequenceEnd;
-    if (baseSequence !== expected) return outOfOrder(batch, expected);
-    return undefined;
+    const expected = ((producer.batches.at(-1)?.lastSequence ?? -1) + 1) % sequenceEnd;
+    return baseSequence === expected ? undefined : outOfOrder(batch, expected);
   }
 
   /** The batch has got its offset. */
-  add(batch: RecordBatch, baseOffset: number): void {
-    const { producerId, producerEpoch, baseSequence } = batch;
+  add(batch: RecordBatch, baseOffset: number, at: number): void {
+    const { producerId, producerEpoch: epoch, baseSequence, isTransactional } = batch;
     // Some of Kafka's clients number what they write from 0 without being a producer that could send again.
     if (producerId < 0 || baseSequence < 0) return;
-    let producer = this.#producers.get(producerId);
-    if (producer?.epoch !== producerEpoch) producer = { epoch: producerEpoch, batches: [] };
-    producer.batches.push({ baseSequence, lastSequence: lastSequenceOf(batch), baseOffset });
-    if (producer.batches.length > batchesMax) producer.batches.shift();
+    const known = this.#producers.get(producerId);
+    const written = { baseSequence, lastSequence: lastSequenceOf(batch), baseOffset };
+    const batches = known?.epoch === epoch ? [...known.batches.slice(1 - batchesMax), written] : [written];
+    this.#put({ producerId, epoch, at, batches });
+    if (isTransactional && !this.#open.has(producerId)) this.#begin(producerId, baseOffset);
+  }
+
+  /** A marker has got its offset: whatever the producer had open is over, for readers once they see the marker. */
+  end({ producerId, producerEpoch: epoch, isCommit }: EndMarker, offset: number, at: number): void {
+    const known = this.#producers.get(producerId);
+    this.#put({ producerId, epoch, at, batches: known?.epoch === epoch ? known.batches : [] });
+    const firstOffset = this.#open.get(producerId);
+    if (firstOffset === undefined) return;
+    const transaction = { producerId, firstOffset, lastOffset: offset };
+    this.#open.delete(producerId);
+    this.#ending.set(offset, transaction);
+    if (!isCommit) this.#aborted.push(transaction);
+  }
+
+  /** Readers see the marker at this offset. */
+  ended(offset: number): void {
+    const transaction = this.#ending.get(offset);
+    if (transaction === undefined) return;
+    this.#ending.delete(offset);
+    this.#unstable.delete(transaction.firstOffset);
+    this.#ended.notify(() => true);
+  }
+
+  /** What was given an offset is not stored after all: it must not be taken for stored when it is sent again. */
+  refused(batch: RecordBatch): void {
+    const transaction = this.#ending.get(batch.baseOffset);
+    if (transaction !== undefined && batch.isControl) {
+      this.#ending.delete(batch.baseOffset);
+      this.#aborted = this.#aborted.filter((each) => each !== transaction);
+      this.#open.set(transaction.producerId, transaction.firstOffset);
+    }
+    this.#producers.delete(batch.producerId);
+  }
+
+  /** A batch that is stored already, from the log. */
+  replay(batch: RecordBatch, at: number): void {
+    const { baseOffset, isControl } = batch;
+    const marker = isControl ? readEndMarker(batch) : undefined;
+    if (!isControl) this.add(batch, baseOffset, at);
+    else if (marker !== undefined) {
+      this.end(marker, baseOffset, at);
+      this.ended(baseOffset);
+    }
+  }
+
+  /** Where the first transaction begins that readers do not know the end of; beyond it nothing is certain. */
+  get firstUnstableOffset(): number {
+    const [first] = this.#unstable;
+    return first ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The topic is gone, or the log is closed: whoever waits shall look. */
+  wake(): void {
+    this.#ended.notify(() => true);
+  }
+
+  /** Settles when a transaction has ended. */
+  whenEnded(signal?: AbortSignal): Promise<void> {
+    return this.#ended.wait(undefined, signal);
+  }
+
+  /** The aborted transactions that have records from one offset to before another. */
+  aborted(from: number, until: number): AbortedTransaction[] {
+    const all = this.#aborted;
+    let low = 0;
+    for (let high = all.length; low < high; ) {
+      const middle = (low + high) >>> 1;
+      if ((all[middle] as AbortedTransaction).lastOffset < from) low = middle + 1;
+      else high = middle;
+    }
+    return all.slice(low).filter(({ firstOffset }) => firstOffset < until);
+  }
+
+  /**
+   * All that is known of what is before an offset, whatever has been given a place beyond it; without those who have
+   * been idle for too long.
+   */
+  state(offset: number, now: number): ProducersState {
+    const producers: ProducerState[] = [];
+    for (const producer of this.#producers.values()) {
+      if (producer.at <= now - idleMsMax && !this.#open.has(producer.producerId)) continue;
+      const batches = producer.batches.filter(({ baseOffset }) => baseOffset < offset);
+      // One whose batches are all beyond it has nothing that could be sent again.
+      if (batches.length > 0 || producer.batches.length === 0) producers.push({ ...producer, batches });
+    }
+    const open = [...this.#open];
+    for (const { producerId, firstOffset, lastOffset } of this.#ending.values())
+      if (lastOffset >= offset) open.push([producerId, firstOffset]);
+    return {
+      offset,
+      producers,
+      open: open
+        .filter(([, firstOffset]) => firstOffset < offset)
+        .sort(([, left], [, right]) => left - right),
+      aborted: this.#aborted.filter(({ lastOffset }) => lastOffset < offset),
+    };
+  }
+
+  /** Nothing before the offset will be read any more. */
+  forgetBefore(logStartOffset: number): void {
+    const isRead = ({ lastOffset }: AbortedTransaction): boolean => lastOffset >= logStartOffset;
+    if (!this.#aborted.every(isRead)) this.#aborted = this.#aborted.filter(isRead);
+  }
+
+  #begin(producerId: number, firstOffset: number): void {
+    this.#open.set(producerId, firstOffset);
+    this.#unstable.add(firstOffset);
+  }
+
+  #put(producer: ProducerState): void {
     // To the end of the map, where the latest are.
-    this.#producers.delete(producerId);
-    this.#producers.set(producerId, producer);
+    this.#producers.delete(producer.producerId);
+    this.#producers.set(producer.producerId, producer);
     if (this.#producers.size <= producersMax) return;
     const [oldest] = this.#producers.keys();
     this.#producers.delete(oldest as number);
   }
 }
 
-function lastSequenceOf({ baseSequence, recordCount }: RecordBatch): number {
-  return (baseSequence + recordCount - 1) % sequenceEnd;
+function lastSequenceOf({ baseSequence, baseOffset, lastOffset }: RecordBatch): number {
+  return (baseSequence + lastOffset - baseOffset) % sequenceEnd;
 }
 
 function fenced({ producerId, producerEpoch }: RecordBatch, epoch: number): LogError {

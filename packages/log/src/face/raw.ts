@@ -4,6 +4,7 @@ import { LogError } from "../errors.js";
 import { checkInteger } from "../options.js";
 import { batchLengthAt, RecordBatch } from "../record/index.js";
 import type { FileRange } from "../storage/contracts.js";
+import type { AbortedTransaction } from "./producers.js";
 import { type Position, type ReadSource, resolvePosition } from "./reading.js";
 
 export interface RawReadOptions {
@@ -11,8 +12,16 @@ export interface RawReadOptions {
   readonly from: Position;
   /** The answer is no longer than this unless its first batch is. 1 byte to 64 MiB; default 1 MiB. */
   readonly bytesMax?: number;
+  /**
+   * Default "read_uncommitted": all that is visible. "read_committed": only up to the last stable offset, and the answer
+   * tells which producers' records in it were aborted. Only where this process writes the log: UNSUPPORTED otherwise.
+   */
+  readonly isolation?: Isolation;
   readonly signal?: AbortSignal;
 }
+
+/** Whether records of transactions of Kafka's producers count before these have been committed. */
+export type Isolation = "read_uncommitted" | "read_committed";
 
 export interface FileRangeOptions {
   /** Where to begin: the `next` of the last answer, or any position. */
@@ -34,6 +43,10 @@ export interface RawSlice {
   /** The first offset that may be read, and the end of what readers see, at the moment. */
   readonly logStartOffset: number;
   readonly highWatermark: number;
+  /** Before it every transaction has been committed or aborted; the high watermark if none is open. */
+  readonly lastStableOffset: number;
+  /** With "read_committed": whose records, from which offset to their marker, are not to be used. */
+  readonly aborted: readonly AbortedTransaction[];
 }
 
 const bytesMaxDefault = 1024 * 1024;
@@ -41,8 +54,10 @@ const rawBytesMax = 64 * 1024 * 1024;
 const rangeBytesMax = 2 ** 31 - 1;
 
 export async function readRaw(source: ReadSource, options: RawReadOptions): Promise<RawSlice> {
-  const { from, bytesMax = bytesMaxDefault, signal } = checked(options, ["from", "bytesMax", "signal"]);
+  const known = ["from", "bytesMax", "isolation", "signal"] as const;
+  const { from, bytesMax = bytesMaxDefault, isolation, signal } = checked(options, known);
   checkInteger("bytesMax", bytesMax, 1, rawBytesMax);
+  const isCommittedOnly = readsCommitted(source, isolation);
   signal?.throwIfAborted();
   await source.settle();
   const offset = await resolvePosition(source, from);
@@ -53,7 +68,28 @@ export async function readRaw(source: ReadSource, options: RawReadOptions): Prom
     bytesMax,
   );
   signal?.throwIfAborted();
-  return { ...withinBudget(chunks, bytesMax, startOffset), startOffset, logStartOffset, highWatermark };
+  const producers = source.ledger()?.producers;
+  const lastStableOffset = Math.min(highWatermark, producers?.firstUnstableOffset ?? highWatermark);
+  const end = isCommittedOnly ? lastStableOffset : highWatermark;
+  const taken = withinBudget(chunks, bytesMax, startOffset, end);
+  const aborted = (isCommittedOnly && producers?.aborted(startOffset, taken.next)) || [];
+  return { ...taken, startOffset, logStartOffset, highWatermark, lastStableOffset, aborted };
+}
+
+/** @throws LogError INVALID_ARGUMENT, UNSUPPORTED, CORRUPT_BATCH where records that would tell could not be read */
+export function readsCommitted(source: ReadSource, isolation: Isolation = "read_uncommitted"): boolean {
+  if (isolation === "read_uncommitted") return false;
+  if (isolation !== "read_committed") {
+    const message = `"${String(isolation)}" is not an isolation: read_uncommitted or read_committed`;
+    throw new LogError("INVALID_ARGUMENT", message, { details: { name: "isolation" } });
+  }
+  if (source.storage.manifest.readOnly) {
+    const message =
+      "what is committed is known to the process that writes the log: read_committed is not for others";
+    throw new LogError("UNSUPPORTED", message, { details: { capability: "isolation" } });
+  }
+  source.ledger()?.check();
+  return true;
 }
 
 export async function fileRange(
@@ -77,11 +113,12 @@ export async function fileRange(
   return storage.fileRange(id, offset, bytesMax);
 }
 
-/** Drivers answer about as much as they are asked for. */
+/** Drivers answer about as much as they are asked for. What begins at `endOffset` or later is left out. */
 function withinBudget(
   chunks: readonly Buffer[],
   bytesMax: number,
   startOffset: number,
+  endOffset: number,
 ): Pick<RawSlice, "chunks" | "length" | "next"> {
   const taken: Buffer[] = [];
   let length = 0;
@@ -91,7 +128,9 @@ function withinBudget(
     while (end < chunk.length) {
       const bytes = batchLengthAt(chunk, end);
       if (length > 0 && length + bytes > bytesMax) break;
-      next = new RecordBatch(chunk.subarray(end, end + bytes)).nextOffset;
+      const batch = new RecordBatch(chunk.subarray(end, end + bytes));
+      if (batch.baseOffset >= endOffset) break;
+      next = batch.nextOffset;
       length += bytes;
       end += bytes;
     }

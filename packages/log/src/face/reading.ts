@@ -3,6 +3,7 @@
 import { LogError } from "../errors.js";
 import { batchLengthAt, type LogRecord, RecordBatch, type RecordCursor } from "../record/index.js";
 import type { LogStorage } from "../storage/contracts.js";
+import type { ProducerLedger } from "./producer-snapshot.js";
 
 /** An offset, either end of what there is, or the first record at or after a time. */
 export type Position = number | "earliest" | "latest" | Date;
@@ -31,6 +32,9 @@ export interface ReadSource {
   settle(): Promise<void>;
   /** Throws if the log was closed or the topic deleted. */
   check(): void;
+  /** What is known of producers that number their batches; undefined if there are none. */
+  ledger(): ProducerLedger | undefined;
+  deleteRecords(before: number): Promise<void>;
 }
 
 export async function resolvePosition(source: ReadSource, position: Position): Promise<number> {

@@ -15,6 +15,7 @@ export interface RetainedTopic {
   readonly topicId: string;
   readonly config: TopicConfig;
   groups(): Promise<GroupDescription[]>;
+  partition(number: number): { deleteRecords(before: number): Promise<void> };
 }
 
 export interface RetentionResult {
@@ -119,7 +120,7 @@ export class Retention {
     for (let partition = 0; partition < config.partitions; partition++) {
       const id = `${topicId}/${partition}`;
       const result = await this.#plan(id, partition, config, groups);
-      if (!dryRun && result.records > 0) await this.#storage.deleteRecords(id, result.before);
+      if (!dryRun && result.records > 0) await topic.partition(partition).deleteRecords(result.before);
       results.push(result);
     }
     return results;

@@ -21,6 +21,8 @@ export interface TogetherOrNot {
 
 export interface TakenBatch {
   readonly append: BatchAppend;
+  /** Put with the batch, as one. */
+  readonly metadata: MetadataPut | undefined;
   /** What it took while it formed. */
   readonly formingBytes: number;
   readonly needs: AppendGroup["durability"];
@@ -31,6 +33,9 @@ export interface TakenBatch {
   readonly next: number;
   readonly transaction: TogetherOrNot | undefined;
 }
+
+/** What a batch takes in a group besides its bytes: with very many small ones that is most of it. */
+const batchOverhead = 64;
 
 /** What the storage gets in one append. */
 export class TakenGroup {
@@ -59,7 +64,7 @@ export class TakenGroup {
   add(batch: TakenBatch): void {
     this.#taken.push(batch);
     if (batch.transaction !== undefined) this.#transactions.add(batch.transaction);
-    this.#bytes += batch.formingBytes;
+    this.#bytes += batch.formingBytes + batchOverhead;
   }
 
   addMetadata(bytes: number): void {
@@ -84,7 +89,10 @@ export class TakenGroup {
     return {
       batches: this.#taken.map(({ append }) => append),
       durability: this.#taken.some(({ needs }) => needs === "disk") ? "disk" : "os",
-      metadata: [...this.#transactions].flatMap(({ metadata }) => metadata),
+      metadata: [
+        ...[...this.#transactions].flatMap(({ metadata }) => metadata),
+        ...this.#taken.flatMap(({ metadata }) => metadata ?? []),
+      ],
     };
   }
 
@@ -106,6 +114,13 @@ export class TakenGroup {
   refuse(error: unknown): void {
     refuseBatches(this.#taken, error);
   }
+}
+
+const putOverhead = 64;
+
+/** What metadata takes in the journal, at most. */
+export function putBytes(puts: readonly MetadataPut[]): number {
+  return puts.reduce((sum, { key, value = "" }) => sum + (key.length + value.length) * 3 + putOverhead, 0);
 }
 
 /** Those that were acknowledged at a lower level are not affected. */

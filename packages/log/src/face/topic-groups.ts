@@ -10,6 +10,7 @@ import { committedOffsets, committedPut, Group, groupPrefix } from "./group.js";
 import { type GroupLag, lagOf } from "./lag.js";
 import { type Committed, readCommitted } from "./metadata-values.js";
 import type { ReadSource } from "./reading.js";
+import type { Progress } from "./transaction.js";
 
 export interface GroupDescription extends GroupLag {
   readonly group: string;
@@ -91,6 +92,14 @@ export class TopicGroups {
   }
 
   async commit(name: string, places: ReadonlyMap<number, CommitPlace | undefined>): Promise<void> {
+    const { storage, puts, committed } = this.progress(name, places);
+    if (puts.length === 0) return;
+    await storage.append({ batches: [], metadata: puts, durability: "disk", force: true }).durable;
+    committed();
+  }
+
+  /** What a commit puts, and what is to be done once that counts. */
+  progress(name: string, places: ReadonlyMap<number, CommitPlace | undefined>): Progress {
     checkName(name);
     const { storage, topicId, sources, clock, topic } = this.#host;
     const at = clock.now();
@@ -101,10 +110,11 @@ export class TopicGroups {
       if (place !== undefined) offsets.set(partition, checkInteger("offset", place.offset, 0));
       puts.push(committedPut(topicId, name, partition, place && { ...place, at }));
     }
-    if (puts.length === 0) return;
-    await storage.append({ batches: [], metadata: puts, durability: "disk", force: true }).durable;
-    this.#groups.get(name)?.adopt(offsets);
-    this.#host.committed();
+    const committed = (): void => {
+      this.#groups.get(name)?.adopt(offsets);
+      this.#host.committed();
+    };
+    return { storage, puts, committed };
   }
 
   async describe(): Promise<GroupDescription[]> {

@@ -4,7 +4,7 @@ import type { Clock } from "../clock.js";
 import { LogError } from "../errors.js";
 import { checkInteger, type TopicConfig } from "../options.js";
 import { type Bytes, batchHeaderBytes, type LogRecord, partitionForKey } from "../record/index.js";
-import type { LogStorage, PartitionDescription, PartitionName } from "../storage/contracts.js";
+import type { LogStorage, MetadataPut, PartitionDescription, PartitionName } from "../storage/contracts.js";
 import { Watchers } from "../watchers.js";
 import { batchRefusal, optionsRefusal, partitionError, recordRefusal, sealedBatch } from "./append-checks.js";
 import type { AppendBatchOptions, AppendOptions } from "./append-options.js";
@@ -20,13 +20,14 @@ import {
 } from "./forming.js";
 import type { Committed } from "./metadata-values.js";
 import { Partition } from "./partition.js";
+import { deleteRecords, ProducerLedger, unsavedSnapshots } from "./producer-snapshot.js";
 import type { ReadOptions, ReadSource } from "./reading.js";
 import { type AppendResult, type Receipt, refusedReceipt } from "./receipt.js";
 import { type Retention, type RetentionResult, refuseReadOnly } from "./retention.js";
 import { Closable, readableOf, writableOf } from "./streams.js";
 import { type CommitPlace, type GroupDescription, TopicGroups } from "./topic-groups.js";
 import { readTopic } from "./topic-reading.js";
-import { Transaction, type TransactionOptions } from "./transaction.js";
+import { type Progress, Transaction, type TransactionOptions } from "./transaction.js";
 
 /** What the log lends to its topics. */
 export interface TopicHost {
@@ -250,16 +251,29 @@ export class Topic implements AppendTarget {
     if (this.#partitions.length === 0) await this.#deduplication.load();
     this.#config = config;
     Object.assign(this.#formingConfig, this.#formingConfigOf(config));
+    const { storage, clock } = this.#host;
     for (const name of names.slice(this.#partitions.length)) {
-      const { logEndOffset } = await this.#host.storage.describe(name.id);
-      const forming = new FormingPartition(name.id, name.partition, logEndOffset, this.#formingConfig);
+      const { logEndOffset } = await storage.describe(name.id);
+      // A reader beside the writer would not hear of what producers do from now on.
+      const ledger = storage.manifest.readOnly
+        ? undefined
+        : await ProducerLedger.load(storage, name.id, clock.now());
+      const forming = new FormingPartition(
+        name.id,
+        name.partition,
+        logEndOffset,
+        this.#formingConfig,
+        ledger,
+      );
       const source: ReadSource = {
-        storage: this.#host.storage,
+        storage,
         topic: this.name,
         id: name.id,
         partition: name.partition,
         settle: () => this.#settle(forming),
         check: () => this.check(),
+        ledger: () => forming.ledger,
+        deleteRecords: (before) => deleteRecords(storage, forming, before, clock.now()),
       };
       this.#forming.push(forming);
       this.#sources.push(source);
@@ -274,10 +288,32 @@ export class Topic implements AppendTarget {
     if (refusal !== undefined) throw refusal;
   }
 
+  /** @internal What is known of producers and is not written down yet; all that was appended has to be stored. */
+  producerSnapshots(): MetadataPut[] {
+    return unsavedSnapshots(this.#forming, this.#host.clock.now());
+  }
+
   /** @internal Refuses what has not reached the storage, and whatever comes. */
   markDeleted(): void {
     this.#isDeleted = true;
     this.#host.appender.forget(this, this.#forming, deletedError(this.name));
+    this.wake();
+  }
+
+  /** @internal It is deleted, or the log closed: who waits for the end of a transaction is to see that. */
+  wake(): void {
+    for (const { ledger } of this.#forming) ledger?.producers.wake();
+  }
+
+  /** @internal A commit of a group that is to be part of a transaction. */
+  progress(group: string, places: ReadonlyMap<number, CommitPlace>): Progress {
+    this.check();
+    return this.#groups.progress(group, places);
+  }
+
+  /** @internal Where a marker goes. */
+  forming(partition: number): FormingPartition {
+    return this.#forming[partition] ?? this.#noPartition(partition);
   }
 
   /** @internal Kafka's rule: the partition asked for, the key's hash, or one partition until its batch is full. */
@@ -337,7 +373,8 @@ export class Topic implements AppendTarget {
   #formingConfigOf({ durability, compression, maxMessageBytes }: TopicConfig): FormingConfig {
     const { groupBytesMax } = this.#host.storage.manifest;
     const batchBytesMax = Math.max(batchHeaderBytes, Math.min(maxMessageBytes, groupBytesMax));
-    return { durability, compression, batchBytesMax, listeners: this.#listeners };
+    const metadataBytesMax = Math.floor(groupBytesMax / 4);
+    return { durability, compression, batchBytesMax, metadataBytesMax, listeners: this.#listeners };
   }
 
   #noPartition(number: number): never {

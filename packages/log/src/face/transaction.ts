@@ -10,6 +10,7 @@ import type { Appender, AppendTarget } from "./appender.js";
 import type { FormingPartition, RecordInput } from "./forming.js";
 import { PlacedTransaction, type TransactionPart } from "./placed-transaction.js";
 import type { AppendResult } from "./receipt.js";
+import { putBytes } from "./taken-group.js";
 
 /** A topic, as far as a transaction is concerned. */
 export interface TransactionTarget extends AppendTarget {
@@ -47,13 +48,6 @@ export interface More {
   /** How many bytes that takes at most. */
   readonly bytes: number;
   puts(baseOffsets: readonly number[]): readonly MetadataPut[];
-}
-
-const putOverhead = 64;
-
-/** What metadata takes in the journal, at most. */
-function putBytes(puts: readonly MetadataPut[]): number {
-  return puts.reduce((sum, { key, value = "" }) => sum + (key.length + value.length) * 3 + putOverhead, 0);
 }
 
 export class Transaction {

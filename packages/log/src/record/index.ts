@@ -11,6 +11,7 @@ export { batchField, batchHeaderBytes, readInt64, writeInt64 } from "./batch-for
 export { type Compression, requireCompression } from "./compression.js";
 export { crc32c } from "./crc32c.js";
 export { combineCrc32c } from "./crc32c-combine.js";
+export { type EndMarker, endMarkerBatch, readEndMarker } from "./end-marker.js";
 export { murmur2, partitionForKey } from "./murmur2.js";
 export { batchChecksum, batchLengthAt, placeBatch, RecordBatch } from "./record-batch.js";
 export { type Header, LogRecord, type RecordCursor } from "./record-cursor.js";

@@ -1,0 +1,236 @@
+// Keeps what a partition knows of its producers across restarts: a snapshot in the metadata store now and then, and the
+// batches after it, which are read again. A snapshot goes along with the batch that makes it due, in one group, so it
+// never tells of a batch that is not stored. Losing one costs time; only what was deleted meanwhile is not found again.
+import { assert } from "../assert.js";
+import { LogError } from "../errors.js";
+import { batchLengthAt, RecordBatch, readEndMarker } from "../record/index.js";
+import { fields, listOf, parseShaped, type Shape, tuple, whole } from "../shapes.js";
+import type { LogStorage, MetadataPut } from "../storage/contracts.js";
+import { corruptEntry } from "./metadata-values.js";
+import { Producers, type ProducersState } from "./producers.js";
+import { putBytes } from "./taken-group.js";
+
+/** With that many bytes of batches after the last snapshot, the next one is due: they are what opening reads. */
+const dueBytes = 4 * 1024 * 1024;
+/** A large snapshot is made more seldom: it shall not take more than an eighth of what is written. */
+const dueShare = 8;
+const readBytes = 1024 * 1024;
+
+const producersPrefix = "producers/";
+
+/** Of all partitions of a topic. */
+export function producersPrefixOf(topicId: string): string {
+  return `${producersPrefix}${topicId}/`;
+}
+
+export class ProducerLedger {
+  readonly producers: Producers;
+  readonly #key: string;
+  /** Why nothing is known, if so: records could not be read. */
+  readonly #damage: LogError | undefined;
+  /** Before which the snapshot tells everything; undefined as long as there is none. */
+  #snapshotOffset: number | undefined;
+  #snapshotBytes = 0;
+  #bytesSince = 0;
+  /** The end of what has been taken into account. */
+  #end = 0;
+
+  /** `id`: the partition's. */
+  constructor(id: string, state?: ProducersState, damage?: LogError) {
+    this.producers = new Producers(state);
+    this.#key = producersPrefix + id;
+    this.#damage = damage;
+    this.#snapshotOffset = state?.offset;
+  }
+
+  /** Throws where nothing is known because records could not be read. */
+  check(): void {
+    if (this.#damage !== undefined) throw this.#damage;
+  }
+
+  /** See {@link Producers.find}. */
+  find(batch: RecordBatch): number | LogError | undefined {
+    return this.#damage ?? this.producers.find(batch);
+  }
+
+  /** The batch has got its offset. Answers what goes along with it, if it is time for a snapshot. */
+  add(batch: RecordBatch, baseOffset: number, now: number, bytesMax: number): MetadataPut | undefined {
+    this.producers.add(batch, baseOffset, now);
+    this.#noted(batch, baseOffset);
+    const due = Math.max(dueBytes, this.#snapshotBytes * dueShare);
+    if (this.#snapshotOffset !== undefined && this.#bytesSince < due) return undefined;
+    return this.snapshot(this.#end, now, bytesMax);
+  }
+
+  /** The marker has got its offset. */
+  end(marker: RecordBatch, baseOffset: number): void {
+    const read = readEndMarker(marker);
+    assert(read !== undefined, "what ends a transaction is a marker");
+    this.producers.end(read, baseOffset, marker.maxTimestamp);
+    this.#noted(marker, baseOffset);
+  }
+
+  /** A batch was not stored. */
+  refused(batch: RecordBatch): void {
+    this.producers.refused(batch);
+    this.#snapshotOffset = undefined; // It may have gone along.
+  }
+
+  /** Whether the snapshot does not yet tell of all that is before an offset. */
+  isBehind(offset: number): boolean {
+    return (this.#snapshotOffset ?? 0) < Math.min(offset, this.#end) && this.#damage === undefined;
+  }
+
+  /**
+   * All that is known of what is before an offset: no later than what is stored when this is. If it is too long, those who
+   * have not written for longest are left out; undefined if even that is not enough.
+   */
+  snapshot(offset: number, now: number, bytesMax: number): MetadataPut | undefined {
+    const state = this.producers.state(offset, now);
+    for (let { producers } = state; ; producers = producers.slice(Math.ceil(producers.length / 2))) {
+      const put = { key: this.#key, value: stateText({ ...state, producers }) };
+      if (putBytes([put]) <= bytesMax) {
+        this.#snapshotOffset = offset;
+        this.#snapshotBytes = put.value.length;
+        this.#bytesSince = 0;
+        return put;
+      }
+      if (producers.length === 0) return undefined;
+    }
+  }
+
+  /** What is known of a partition that is opened; undefined if no producer has ever numbered its batches there. */
+  static async load(storage: LogStorage, id: string, now: number): Promise<ProducerLedger | undefined> {
+    const entry = await storage.metadata.get(producersPrefix + id);
+    if (entry === undefined) return undefined;
+    const ledger = new ProducerLedger(id, readState(entry.key, entry.value));
+    try {
+      await ledger.#replay(storage, id, now);
+      return ledger;
+    } catch (error) {
+      // What can be read can be read all the same.
+      if (error instanceof LogError && error.code.startsWith("CORRUPT")) {
+        return new ProducerLedger(id, undefined, error);
+      }
+      throw error;
+    }
+  }
+
+  #noted(batch: RecordBatch, baseOffset: number): void {
+    this.#bytesSince += batch.bytes.length;
+    this.#end = baseOffset + batch.nextOffset - batch.baseOffset;
+  }
+
+  async #replay(storage: LogStorage, id: string, now: number): Promise<void> {
+    for (let from = this.#snapshotOffset ?? 0; ; ) {
+      const { chunks } = await storage.read(id, from, readBytes);
+      if (chunks.length === 0) return;
+      for (const chunk of chunks) {
+        for (let at = 0; at < chunk.length; at += batchLengthAt(chunk, at)) {
+          const batch = new RecordBatch(chunk.subarray(at, at + batchLengthAt(chunk, at)));
+          if (batch.baseOffset >= from && batch.producerId >= 0) {
+            this.producers.replay(batch, now);
+            this.#noted(batch, batch.baseOffset);
+          }
+          from = Math.max(from, batch.nextOffset);
+        }
+      }
+    }
+  }
+}
+
+/** A partition, as far as its producers are concerned. */
+interface NumberedPartition {
+  readonly id: string;
+  readonly nextOffset: number;
+  readonly ledger: ProducerLedger | undefined;
+  readonly config: { readonly metadataBytesMax: number };
+}
+
+/** What was known of producers only by the records that go is written down first. */
+export async function deleteRecords(
+  storage: LogStorage,
+  { id, ledger, config }: NumberedPartition,
+  before: number,
+  now: number,
+): Promise<void> {
+  if (ledger?.isBehind(before) === true) {
+    const { highWatermark } = await storage.describe(id);
+    const put = ledger.snapshot(highWatermark, now, config.metadataBytesMax);
+    if (put !== undefined) await storage.append({ batches: [], metadata: [put], durability: "disk" }).durable;
+  }
+  await storage.deleteRecords(id, before);
+  ledger?.producers.forgetBefore(before);
+}
+
+/** What is known of producers and is not written down yet, where all that was appended is stored. */
+export function unsavedSnapshots(partitions: readonly NumberedPartition[], now: number): MetadataPut[] {
+  return partitions.flatMap(({ ledger, nextOffset, config }) =>
+    ledger?.isBehind(nextOffset) === true
+      ? (ledger.snapshot(nextOffset, now, config.metadataBytesMax) ?? [])
+      : [],
+  );
+}
+
+const count = whole();
+const sequence = whole(0, 2 ** 31 - 1);
+const stateShape: Shape = fields({
+  offset: count,
+  producers: listOf(
+    tuple(
+      count,
+      whole(-1, 2 ** 15 - 1),
+      whole(Number.MIN_SAFE_INTEGER),
+      listOf(tuple(sequence, sequence, count)),
+    ),
+  ),
+  open: listOf(tuple(count, count)),
+  aborted: listOf(tuple(count, count, count)),
+});
+
+/** Numbers without names: there may be thousands of producers. */
+interface StateJson {
+  readonly offset: number;
+  readonly producers: readonly [number, number, number, readonly [number, number, number][]][];
+  readonly open: readonly [number, number][];
+  readonly aborted: readonly [number, number, number][];
+}
+
+function stateText({ offset, producers, open, aborted }: ProducersState): string {
+  return JSON.stringify({
+    offset,
+    producers: producers.map(({ producerId, epoch, at, batches }) => [
+      producerId,
+      epoch,
+      at,
+      batches.map(({ baseSequence, lastSequence, baseOffset }) => [baseSequence, lastSequence, baseOffset]),
+    ]),
+    open,
+    aborted: aborted.map(({ producerId, firstOffset, lastOffset }) => [producerId, firstOffset, lastOffset]),
+  });
+}
+
+/** @throws LogError CORRUPT_METADATA */
+function readState(key: string, value: string): ProducersState {
+  const refuse = (what: string, cause?: unknown): LogError => corruptEntry(key, what, cause);
+  const { offset, producers, open, aborted } = parseShaped<StateJson>(value, stateShape, refuse);
+  return {
+    offset,
+    producers: producers.map(([producerId, epoch, at, batches]) => ({
+      producerId,
+      epoch,
+      at,
+      batches: batches.map(([baseSequence, lastSequence, baseOffset]) => ({
+        baseSequence,
+        lastSequence,
+        baseOffset,
+      })),
+    })),
+    open,
+    aborted: aborted.map(([producerId, firstOffset, lastOffset]) => ({
+      producerId,
+      firstOffset,
+      lastOffset,
+    })),
+  };
+}
