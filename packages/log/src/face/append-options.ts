@@ -26,8 +26,8 @@ export interface AppendOptions {
 export interface AppendBatchOptions extends Pick<AppendOptions, "durability" | "wait" | "signal"> {
   /**
    * Look at the batch's producer, epoch and sequence, as Kafka does: a batch that is there already is not stored again,
-   * one that leaves out another is refused. Default false, which suits copies. What is known of producers ends with the
-   * process: the first batch of each is taken whatever its sequence.
+   * one that leaves out another is refused, and a transaction is open until it is ended. Default false, which suits
+   * copies. Producers are known across restarts; the first batch of one that is not is taken whatever its sequence.
    */
   readonly idempotent?: boolean;
 }

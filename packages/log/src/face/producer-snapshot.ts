@@ -1,7 +1,6 @@
 // Keeps what a partition knows of its producers across restarts: a snapshot in the metadata store now and then, and the
 // batches after it, which are read again. A snapshot goes along with the batch that makes it due, in one group, so it
 // never tells of a batch that is not stored. Losing one costs time; only what was deleted meanwhile is not found again.
-import { assert } from "../assert.js";
 import { LogError } from "../errors.js";
 import { batchLengthAt, RecordBatch, readEndMarker } from "../record/index.js";
 import { fields, listOf, parseShaped, type Shape, tuple, whole } from "../shapes.js";
@@ -65,8 +64,7 @@ export class ProducerLedger {
   /** The marker has got its offset. */
   end(marker: RecordBatch, baseOffset: number): void {
     const read = readEndMarker(marker);
-    assert(read !== undefined, "what ends a transaction is a marker");
-    this.producers.end(read, baseOffset, marker.maxTimestamp);
+    if (read !== undefined) this.producers.end(read, baseOffset, marker.maxTimestamp);
     this.#noted(marker, baseOffset);
   }
 

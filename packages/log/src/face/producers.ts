@@ -15,7 +15,7 @@ const producersMax = 10_000;
 const idleMsMax = 24 * 60 * 60_000;
 const sequenceEnd = 2 ** 31;
 
-export interface WrittenBatch {
+interface WrittenBatch {
   readonly baseSequence: number;
   readonly lastSequence: number;
   readonly baseOffset: number;
