@@ -1,10 +1,11 @@
 // What handlers work with: the log that is served, and the connection that asks.
 import type { Log } from "@strandlog/log";
 import type { Api, Request, ResponseOf } from "@strandlog/protocol";
+import type { Address } from "./checked.js";
 import type { GroupCoordinator } from "./coordinator/group-coordinator.js";
 import type { ProducerIds } from "./coordinator/producer-ids.js";
 import type { TransactionCoordinator } from "./coordinator/transaction-coordinator.js";
-import type { Address, BrokerSettings } from "./options.js";
+import type { BrokerSettings } from "./options.js";
 import type { TopicDirectory } from "./topic-directory.js";
 
 export interface BrokerContext {

@@ -10,8 +10,12 @@ export const pipelinedMax = 64;
 export const pipelinedBytesMax: number = 16 * mebibyte;
 /** So many requests of one connection are begun before others get their turn. */
 export const requestsInTurn = 16;
-/** Connections at a time, well below the usual limit of descriptors: segments need some, too. */
+/** Connections at a time, over all listeners, well below the usual limit of descriptors: segments need some, too. */
 export const connectionsMax = 768;
+/** Places to listen on. */
+export const listenersMax = 16;
+/** A TLS handshake has to end by then. */
+export const handshakeMsMax = 10_000;
 /** Without a request, a connection is closed. */
 export const idleMsMax: number = 10 * 60_000;
 /** A request whose first bytes are there has to be there by then. */
