@@ -3,15 +3,17 @@
 import { channel } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 import type { Log } from "@strandlog/log";
+import { ByteBudget } from "./byte-budget.js";
 import type { Address } from "./checked.js";
 import { Connection } from "./connection.js";
 import type { BrokerContext } from "./context.js";
 import { GroupCoordinator } from "./coordinator/group-coordinator.js";
 import { ProducerIds } from "./coordinator/producer-ids.js";
 import { TransactionCoordinator } from "./coordinator/transaction-coordinator.js";
-import { connectionsMax } from "./limits.js";
+import { connectionsMax, inFlightBytesMax, ownBytesMax } from "./limits.js";
 import { type BrokerListener, Listener, type ListenerHost } from "./listener.js";
 import { type BrokerOptions, brokerSettings } from "./options.js";
+import { Authenticator } from "./security/index.js";
 import { TopicDirectory } from "./topic-directory.js";
 
 export interface Broker {
@@ -39,6 +41,8 @@ const failures = channel("strandlog:broker");
  */
 export async function listen(log: Log, options: BrokerOptions = {}): Promise<Broker> {
   const settings = brokerSettings(options);
+  const hasUsers = settings.listeners.some(({ sasl }) => sasl !== undefined);
+  const authenticator = hasUsers ? await Authenticator.open(log) : undefined;
   const topics = new TopicDirectory(log);
   const producerIds = new ProducerIds(log);
   const report = (error: unknown): void => failures.publish({ error });
@@ -52,6 +56,8 @@ export async function listen(log: Log, options: BrokerOptions = {}): Promise<Bro
     groups: new GroupCoordinator(log.clock),
     producerIds,
     transactions,
+    budget: new ByteBudget(inFlightBytesMax, ownBytesMax),
+    authenticator,
     report,
   };
   const server = new KafkaServer(context);
@@ -122,7 +128,8 @@ class KafkaServer implements Broker, ListenerHost {
   }
 
   accept(socket: Socket, { settings }: Listener): void {
-    const connection = new Connection(socket, settings.advertised ?? localAddressOf(socket), this.#broker);
+    const advertised = settings.advertised ?? localAddressOf(socket);
+    const connection = new Connection(socket, { advertised, mechanisms: settings.sasl }, this.#broker);
     this.#connections.add(connection);
     void connection.closed.then(() => this.#connections.delete(connection));
     if (this.#closed !== undefined) connection.destroy();

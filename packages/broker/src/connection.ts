@@ -1,7 +1,7 @@
 // One client's connection. Requests are begun in the order in which they arrive, each as soon as the one before it has
 // taken its place (appends keep their order), and answered in that order too. What has been begun and not yet answered
 // is bounded: beyond that nothing more is taken out of what has arrived, nothing more is read, and the client has to
-// wait.
+// wait. So is what all connections hold together. On a listener with SASL a client has to say first who it is.
 import type { Socket } from "node:net";
 import {
   type Api,
@@ -11,9 +11,11 @@ import {
   encodeResponse,
   FrameSplitter,
 } from "@strandlog/protocol";
+import type { Holder } from "./byte-budget.js";
 import type { Answer, AnyBody, BrokerContext, Session } from "./context.js";
 import { handlerOf, versionsForNewer } from "./handlers/index.js";
 import {
+  answerBytesMin,
   idleMsMax,
   partialMsMax,
   pipelinedBytesMax,
@@ -21,7 +23,11 @@ import {
   requestBytesMax,
   requestsInTurn,
   sendMsMax,
+  sendMsMaxWhenShort,
+  unauthenticatedBytesMax,
 } from "./limits.js";
+import type { SaslMechanism } from "./listener-options.js";
+import { Authentication } from "./security/index.js";
 import { othersTurn } from "./turns.js";
 
 /** Undefined: no response. */
@@ -33,7 +39,20 @@ interface Begun {
   readonly bytes: number;
 }
 
-export class Connection {
+/** What a connection has of the listener by which it has come. */
+export interface Entrance {
+  readonly advertised: Session["advertised"];
+  readonly mechanisms: readonly SaslMechanism[] | undefined;
+}
+
+/** What is answered while it is not known who the client is. */
+const answeredToAnybody: readonly number[] = [
+  apis.apiVersions.key,
+  apis.saslHandshake.key,
+  apis.saslAuthenticate.key,
+];
+
+export class Connection implements Holder {
   readonly #socket: Socket;
   readonly #session: Session;
   readonly #broker: BrokerContext;
@@ -41,10 +60,13 @@ export class Connection {
   readonly #splitter = new FrameSplitter(requestBytesMax);
   /** What has arrived while requests were being begun: one chunk, since reading pauses then. */
   readonly #arrived: Buffer[] = [];
+  #arrivedBytes = 0;
   readonly #begun: Begun[] = [];
   /** Of requests that have been begun, the one that is being answered among them. */
   #pipelined = 0;
   #pipelinedBytes = 0;
+  /** What an answer takes that was made when its turn had come. */
+  #answerBytes = 0;
   #isBeginning = false;
   #isAnswering = false;
   #isDraining = false;
@@ -57,9 +79,11 @@ export class Connection {
   #sendingSinceMs: number | undefined;
   readonly closed: Promise<void>;
 
-  constructor(socket: Socket, advertised: Session["advertised"], broker: BrokerContext) {
+  constructor(socket: Socket, { advertised, mechanisms }: Entrance, broker: BrokerContext) {
     this.#socket = socket;
     this.#broker = broker;
+    const authentication = mechanisms === undefined ? undefined : this.#authenticationBy(mechanisms);
+    if (authentication !== undefined) this.#splitter.frameBytesMax = unauthenticatedBytesMax;
     this.#session = {
       advertised,
       clientHost: socket.remoteAddress ?? "",
@@ -67,12 +91,15 @@ export class Connection {
       get isGone() {
         return socket.destroyed;
       },
+      reserve: (bytes) => this.#reserve(bytes),
+      authentication,
     };
     this.#lastActiveMs = broker.log.clock.elapsedMs();
     this.closed = new Promise((resolve) => {
       socket.once("close", () => {
         this.#over.abort();
         this.#roomMade();
+        broker.budget.drop(this);
         resolve();
       });
     });
@@ -85,8 +112,16 @@ export class Connection {
   check(nowMs: number): void {
     const isIdle = this.#pipelined === 0 && nowMs - this.#lastActiveMs > idleMsMax;
     const isPartial = nowMs - (this.#partialSinceMs ?? nowMs) > partialMsMax;
-    const isStuck = nowMs - (this.#sendingSinceMs ?? nowMs) > sendMsMax;
-    if (isIdle || isPartial || isStuck) this.destroy();
+    const sendMs = this.#broker.budget.isShort ? sendMsMaxWhenShort : sendMsMax;
+    const isStuck = nowMs - (this.#sendingSinceMs ?? nowMs) > sendMs;
+    const isUnknown = this.#session.authentication?.isOverdue(nowMs) ?? false;
+    if (isIdle || isPartial || isStuck || isUnknown) this.destroy();
+  }
+
+  /** There is room again for what the client has to say. */
+  goOn(): void {
+    if (this.#splitter.pendingBytes > 0) this.#partialSinceMs ??= this.#nowMs;
+    if (!this.#isBeginning) this.#socket.resume();
   }
 
   /** Takes no more requests; closes once those that it has are answered, which is now for those that wait. */
@@ -105,10 +140,26 @@ export class Connection {
     return this.#broker.log.clock.elapsedMs();
   }
 
+  #authenticationBy(mechanisms: readonly SaslMechanism[]): Authentication {
+    const { authenticator } = this.#broker;
+    if (authenticator === undefined) throw new Error("there is nobody to ask about users");
+    return new Authentication(mechanisms, {
+      authenticator,
+      nowMs: () => this.#nowMs,
+      isGone: () => this.#socket.destroyed,
+      refused: (message) => {
+        if (!this.#socket.destroyed)
+          this.#broker.report(new Error(`${this.#session.clientHost}: ${message}`));
+      },
+    });
+  }
+
   #receive(chunk: Buffer): void {
     if (this.#isDraining || this.#isCutOff) return; // only read so that the end is noticed
     this.#lastActiveMs = this.#nowMs;
     this.#arrived.push(chunk);
+    this.#arrivedBytes += chunk.length;
+    this.#account();
     if (this.#isBeginning) this.#socket.pause();
     else void this.#begin().catch((error: unknown) => this.#fail(error));
   }
@@ -120,24 +171,55 @@ export class Connection {
       for (let chunk = this.#arrived.shift(); chunk !== undefined; chunk = this.#arrived.shift()) {
         for (const frame of this.#splitter.push(chunk)) {
           this.#partialSinceMs = undefined;
+          this.#broker.budget.received(this);
           if (++count % requestsInTurn === 0) await othersTurn();
           while (this.#isFull()) await this.#room();
           if (this.#isCutOff) return;
           await this.#beginOne(frame);
+          if (this.#session.authentication?.isRefused) return this.#turnAway();
         }
+        this.#arrivedBytes -= chunk.length;
+        this.#account();
         if (this.#splitter.pendingBytes > 0) this.#partialSinceMs ??= this.#nowMs;
-        if (this.#arrived.length === 0) this.#socket.resume();
+        if (this.#arrived.length === 0) this.#readOn();
       }
     } finally {
       this.#isBeginning = false;
+      this.#endIfDone();
     }
-    this.#endIfDone();
+  }
+
+  /** Unless all connections together hold so much that this one has to wait, which is not its fault. */
+  #readOn(): void {
+    if (this.#isDraining || this.#broker.budget.mayGoOn(this, this.#splitter.pendingBytes > 0)) {
+      this.#socket.resume();
+    } else {
+      this.#socket.pause();
+      this.#partialSinceMs = undefined;
+    }
+  }
+
+  /** Answers what it has begun, and no more. */
+  #turnAway(): void {
+    this.#arrived.length = 0;
+    this.drain();
+  }
+
+  /** Tells what it holds. */
+  #account(): void {
+    if (this.#socket.destroyed) return; // it holds nothing any more
+    const receiving = this.#arrivedBytes + this.#splitter.pendingBytes;
+    this.#broker.budget.hold(this, receiving + this.#pipelinedBytes + this.#answerBytes);
   }
 
   async #beginOne(frame: Buffer): Promise<void> {
     this.#pipelined++;
     this.#pipelinedBytes += frame.length;
     const { apiKey, apiVersion, correlationId } = decodeRequestHeader(frame);
+    const { authentication } = this.#session;
+    if (authentication?.isDone === false && !answeredToAnybody.includes(apiKey)) {
+      throw new Error(`API ${apiKey} before it is known who the client is`);
+    }
     const handler = handlerOf(apiKey);
     const isKnown =
       handler !== undefined && apiVersion >= handler.api.versionMin && apiVersion <= handler.api.versionMax;
@@ -149,6 +231,8 @@ export class Connection {
       const encode = (body: AnyBody) => encodeResponse(apis.apiVersions as Api, 0, correlationId, body);
       this.#push(frame, versionsForNewer(), encode);
     }
+    if (authentication === undefined) return;
+    this.#splitter.frameBytesMax = authentication.isDone ? requestBytesMax : unauthenticatedBytesMax;
   }
 
   /** An answer that is there waits as bytes, which can be counted. */
@@ -164,6 +248,7 @@ export class Connection {
       this.#pipelinedBytes += bytes - frame.length;
       this.#begun.push({ response, bytes });
     }
+    this.#account();
     if (!this.#isAnswering) void this.#answer().catch((error: unknown) => this.#fail(error));
   }
 
@@ -171,11 +256,14 @@ export class Connection {
     this.#isAnswering = true;
     try {
       for (let begun = this.#begun.shift(); begun !== undefined; begun = this.#begun.shift()) {
-        const response = typeof begun.response === "function" ? await begun.response() : begun.response;
+        const { response: ready } = begun;
+        const response = typeof ready === "function" ? await this.#made(ready) : ready;
         if (this.#socket.destroyed) return;
         if (response !== undefined && !this.#send(response)) await this.#taken();
         this.#pipelined--;
         this.#pipelinedBytes -= begun.bytes;
+        this.#answerBytes = 0;
+        this.#account();
         this.#lastActiveMs = this.#nowMs;
         this.#roomMade();
       }
@@ -183,6 +271,21 @@ export class Connection {
       this.#isAnswering = false;
     }
     this.#endIfDone();
+  }
+
+  #reserve(bytes: number): number {
+    const left = this.#broker.budget.left + this.#answerBytes;
+    this.#answerBytes = Math.min(bytes, Math.max(answerBytesMin, left));
+    this.#account();
+    return this.#answerBytes;
+  }
+
+  async #made(make: () => Promise<Response>): Promise<Response> {
+    const response = await make();
+    this.#answerBytes = 0;
+    for (const chunk of response ?? []) this.#answerBytes += chunk.length;
+    this.#account();
+    return response;
   }
 
   /** False if the client does not read as fast as it asks. */
@@ -220,7 +323,9 @@ export class Connection {
   }
 
   #endIfDone(): void {
-    if (this.#isDraining && this.#pipelined === 0 && !this.#isBeginning) this.#socket.end();
+    if (!this.#isDraining || this.#pipelined > 0 || this.#isBeginning) return;
+    this.#socket.end();
+    this.#socket.resume(); // so that the client's end is noticed
   }
 
   /** Whatever has gone wrong, the client cannot be told in a way that it would understand. */

@@ -4,3 +4,4 @@ export type { Address } from "./checked.js";
 export type { BrokerListener } from "./listener.js";
 export type { ListenerOptions, SaslMechanism, TlsOptions } from "./listener-options.js";
 export type { BrokerOptions } from "./options.js";
+export { deleteUser, type SetUserOptions, setUser, users } from "./security/index.js";

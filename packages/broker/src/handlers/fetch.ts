@@ -59,9 +59,13 @@ async function fetch(
   });
   const missing = isById ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
   for (;;) {
-    const look = await lookInto(asked, bytesMax, missing, isolation, session, broker.log.storage.leaderEpoch);
+    const room = session.reserve(bytesMax);
+    // Where there is no room for what the client waits for, it gets what there is.
+    const enough = room < bytesMin ? 1 : bytesMin;
+    const look = await lookInto(asked, room, missing, isolation, session, broker.log.storage.leaderEpoch);
+    session.reserve(look.bytes);
     const leftMs = deadlineMs - clock.elapsedMs();
-    const isDone = leftMs <= 0 || look.hasError || look.bytes >= bytesMin || look.ends.length === 0;
+    const isDone = leftMs <= 0 || look.hasError || look.bytes >= enough || look.ends.length === 0;
     if (isDone || session.signal.aborted) return { errorCode: ErrorCode.NONE, responses: look.responses };
     await growth(look.ends, leftMs, isolation, session, broker);
   }

@@ -1,5 +1,15 @@
-// Certificates for tests, made while they run: X.509 (RFC 5280) in as few words as TLS takes.
-import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+// Certificates for tests, made while they run: X.509 (RFC 5280) in as few words as TLS takes. And a client's side of
+// SCRAM, as RFC 5802 tells it.
+import {
+  createHash,
+  createHmac,
+  generateKeyPairSync,
+  type KeyObject,
+  pbkdf2Sync,
+  randomBytes,
+  sign,
+} from "node:crypto";
+import type { ScramMechanism } from "./scram.js";
 
 export interface Certificate {
   readonly name: string;
@@ -64,4 +74,53 @@ function der(tag: number, ...parts: Buffer[]): Buffer {
   const { length } = content;
   if (length < 128) return Buffer.concat([Buffer.of(tag, length), content]);
   return Buffer.concat([Buffer.of(tag, 0x82, length >> 8, length & 255), content]);
+}
+
+export class ScramClient {
+  readonly #algorithm: string;
+  readonly #bare: string;
+  readonly #password: string;
+  #expected = "";
+
+  constructor(mechanism: ScramMechanism, user: string, password: string) {
+    this.#algorithm = mechanism === "SCRAM-SHA-256" ? "sha256" : "sha512";
+    this.#bare = `n=${user},r=${randomBytes(12).toString("base64")}`;
+    this.#password = password;
+  }
+
+  get first(): Buffer {
+    return Buffer.from(`n,,${this.#bare}`);
+  }
+
+  /** What it says last. */
+  final(challenge: Buffer): Buffer {
+    const { r = "", s = "", i = "" } = attributesOf(challenge);
+    const { length } = this.#hash(Buffer.alloc(0));
+    const salt = Buffer.from(s, "base64");
+    const salted = pbkdf2Sync(this.#password, salt, Number(i), length, this.#algorithm);
+    const clientKey = this.#hmac(salted, "Client Key");
+    const message = `${this.#bare},${challenge},c=biws,r=${r}`;
+    const signature = this.#hmac(this.#hash(clientKey), message);
+    const proof = clientKey.map((byte, n) => byte ^ (signature[n] ?? 0));
+    this.#expected = `v=${this.#hmac(this.#hmac(salted, "Server Key"), message).toString("base64")}`;
+    return Buffer.from(`c=biws,r=${r},p=${Buffer.from(proof).toString("base64")}`);
+  }
+
+  /** Whether the server knows the credential, too. */
+  isProof(token: Buffer): boolean {
+    return token.toString() === this.#expected;
+  }
+
+  #hash(bytes: Buffer): Buffer {
+    return createHash(this.#algorithm).update(bytes).digest();
+  }
+
+  #hmac(key: Buffer, text: string): Buffer {
+    return createHmac(this.#algorithm, key).update(text).digest();
+  }
+}
+
+export function attributesOf(message: Buffer): Partial<Record<string, string>> {
+  const parts = message.toString().split(",");
+  return Object.fromEntries(parts.map((part) => [part.slice(0, 1), part.slice(2)]));
 }
