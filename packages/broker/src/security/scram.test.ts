@@ -30,6 +30,8 @@ test("a last message that differs in anything is no proof", async () => {
     finalText.replace("c=biws", "c=eSws"), // "y,,"
     finalText.replace("c=biws", "c="),
     finalText.replace("$k0", "$k1"),
+    finalText.replace("r=", "r=rOprNGfwEbeRWgbNEkqO"), // allowed, but not covered by the proof
+    finalText.replace("r=", "r=x"),
     finalText.replace("p=d", "p=e"),
     finalText.replace(",p=dHzb", ",x=1,p=dHzb"), // an extension that the proof does not cover
     finalText.replace(/p=.*/, "p="),
@@ -77,6 +79,14 @@ test("first messages that are malformed, or ask for what there is not, are refus
   ] as const) {
     assert.equal(clientFirstOf(Buffer.from(text))?.user, user, text);
   }
+});
+
+test("a client that repeats its own nonce once too often, as librdkafka before 2.6.1 does, is let in", async () => {
+  const { credential, first, challenge } = await example();
+  const client = new ScramClient("SCRAM-SHA-256", "user", "pencil", first.nonce);
+  const token = client.final(Buffer.from(challenge), first.nonce + nonce);
+  const last = serverFinal("SCRAM-SHA-256", credential, first, challenge, nonce, token);
+  assert.ok(client.isProof(Buffer.from(String(last))));
 });
 
 test("both hashes: who knows the password proves it, and learns that the server knows it", async () => {

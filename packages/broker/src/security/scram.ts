@@ -77,7 +77,9 @@ export function serverFinal(
   const final = textOf(token);
   const [, withoutProof, binding, repeated, proof] =
     /^(c=([^,]*),r=([^,]*)(?:,[^,]+)*),p=([A-Za-z0-9+/]+=*)$/.exec(final) ?? [];
-  if (withoutProof === undefined || repeated !== nonce) return;
+  // librdkafka before 2.6.1 puts its own part before it once more; the proof covers what it says.
+  const isRepeated = repeated === nonce || repeated === first.nonce + nonce;
+  if (withoutProof === undefined || !isRepeated) return;
   if (binding !== Buffer.from(first.gs2Header).toString("base64")) return;
   const { storedKey, serverKey } = credential;
   const clientKey = Buffer.from(proof ?? "", "base64");

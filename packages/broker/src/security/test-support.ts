@@ -82,9 +82,14 @@ export class ScramClient {
   readonly #password: string;
   #expected = "";
 
-  constructor(mechanism: ScramMechanism, user: string, password: string) {
+  constructor(
+    mechanism: ScramMechanism,
+    user: string,
+    password: string,
+    nonce: string = randomBytes(12).toString("base64"),
+  ) {
     this.#algorithm = mechanism === "SCRAM-SHA-256" ? "sha256" : "sha512";
-    this.#bare = `n=${user},r=${randomBytes(12).toString("base64")}`;
+    this.#bare = `n=${user},r=${nonce}`;
     this.#password = password;
   }
 
@@ -92,9 +97,10 @@ export class ScramClient {
     return Buffer.from(`n,,${this.#bare}`);
   }
 
-  /** What it says last. */
-  final(challenge: Buffer): Buffer {
-    const { r = "", s = "", i = "" } = attributesOf(challenge);
+  /** What it says last; it should repeat the nonce as the server has said it. */
+  final(challenge: Buffer, repeated?: string): Buffer {
+    const { r: nonce = "", s = "", i = "" } = attributesOf(challenge);
+    const r = repeated ?? nonce;
     const { length } = this.#hash(Buffer.alloc(0));
     const salt = Buffer.from(s, "base64");
     const salted = pbkdf2Sync(this.#password, salt, Number(i), length, this.#algorithm);
