@@ -16,14 +16,15 @@ import type { Answer, AnyBody, BrokerContext, Session } from "./context.js";
 import { handlerOf, versionsForNewer } from "./handlers/index.js";
 import {
   answerBytesMin,
+  answerMsMaxWhenShort,
   idleMsMax,
+  ownBytesMax,
   partialMsMax,
   pipelinedBytesMax,
   pipelinedMax,
   requestBytesMax,
   requestsInTurn,
   sendMsMax,
-  sendMsMaxWhenShort,
   unauthenticatedBytesMax,
 } from "./limits.js";
 import type { SaslMechanism } from "./listener-options.js";
@@ -67,6 +68,8 @@ export class Connection implements Holder {
   #pipelinedBytes = 0;
   /** What an answer takes that was made when its turn had come. */
   #answerBytes = 0;
+  /** All of it together. */
+  #heldBytes = 0;
   #isBeginning = false;
   #isAnswering = false;
   #isDraining = false;
@@ -77,6 +80,8 @@ export class Connection implements Holder {
   /** Since when there has been a part of a request, and an answer that the client does not take. */
   #partialSinceMs: number | undefined;
   #sendingSinceMs: number | undefined;
+  /** Since when it has waited for the next answer. */
+  #waitingSinceMs = 0;
   readonly closed: Promise<void>;
 
   constructor(socket: Socket, { advertised, mechanisms }: Entrance, broker: BrokerContext) {
@@ -112,10 +117,15 @@ export class Connection implements Holder {
   check(nowMs: number): void {
     const isIdle = this.#pipelined === 0 && nowMs - this.#lastActiveMs > idleMsMax;
     const isPartial = nowMs - (this.#partialSinceMs ?? nowMs) > partialMsMax;
-    const sendMs = this.#broker.budget.isShort ? sendMsMaxWhenShort : sendMsMax;
-    const isStuck = nowMs - (this.#sendingSinceMs ?? nowMs) > sendMs;
+    const isStuck = nowMs - (this.#sendingSinceMs ?? nowMs) > sendMsMax;
     const isUnknown = this.#session.authentication?.isOverdue(nowMs) ?? false;
-    if (isIdle || isPartial || isStuck || isUnknown) this.destroy();
+    if (isIdle || isPartial || isStuck || isUnknown || this.#isInTheWay(nowMs)) this.destroy();
+  }
+
+  /** Others need the memory that it holds, and nothing comes of that. */
+  #isInTheWay(nowMs: number): boolean {
+    if (!this.#broker.budget.isShort || this.#heldBytes <= ownBytesMax) return false;
+    return this.#pipelined > 0 && nowMs - this.#waitingSinceMs > answerMsMaxWhenShort;
   }
 
   /** There is room again for what the client has to say. */
@@ -209,10 +219,12 @@ export class Connection implements Holder {
   #account(): void {
     if (this.#socket.destroyed) return; // it holds nothing any more
     const receiving = this.#arrivedBytes + this.#splitter.pendingBytes;
-    this.#broker.budget.hold(this, receiving + this.#pipelinedBytes + this.#answerBytes);
+    this.#heldBytes = receiving + this.#pipelinedBytes + this.#answerBytes;
+    this.#broker.budget.hold(this, this.#heldBytes);
   }
 
   async #beginOne(frame: Buffer): Promise<void> {
+    if (this.#pipelined === 0) this.#waitingSinceMs = this.#nowMs;
     this.#pipelined++;
     this.#pipelinedBytes += frame.length;
     const { apiKey, apiVersion, correlationId } = decodeRequestHeader(frame);
@@ -265,6 +277,7 @@ export class Connection implements Holder {
         this.#answerBytes = 0;
         this.#account();
         this.#lastActiveMs = this.#nowMs;
+        this.#waitingSinceMs = this.#lastActiveMs;
         this.#roomMade();
       }
     } finally {

@@ -4,8 +4,18 @@ import type { Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import type { LogOptions } from "@strandlog/log";
 import { apis, encodeRequest } from "@strandlog/protocol";
-import { inFlightBytesMax, partialMsMax, requestBytesMax, sendMsMaxWhenShort } from "./limits.js";
-import { accepted, Client, fetchFrom, ManualClock, produceTo, serve } from "./test-support.js";
+import { answerMsMaxWhenShort, inFlightBytesMax, partialMsMax, requestBytesMax } from "./limits.js";
+import {
+  accepted,
+  Client,
+  countWatches,
+  fetchFrom,
+  ManualClock,
+  noId,
+  produceTo,
+  type Served,
+  serve,
+} from "./test-support.js";
 
 const mebibyte = 1024 * 1024;
 const header = { apiVersion: 9, correlationId: 7, clientId: "test" };
@@ -34,9 +44,14 @@ class Sender {
 }
 
 /** Two large requests use up the memory, of which one is favoured; a third one has to wait. */
-async function serveInShortage(t: TestContext, options: LogOptions = {}) {
+async function serveInShortage(
+  t: TestContext,
+  options: LogOptions = {},
+  before: (served: Served) => Promise<void> = async () => undefined,
+) {
   const sockets = accepted(t);
   const served = await serve(t, {}, options);
+  await before(served);
   const other = await Client.connect(t, served.broker);
   const send = async (bytes: number) => new Sender(await Client.connect(t, served.broker), bytes);
   const hasRead = ({ client, sent }: Sender) => {
@@ -84,11 +99,33 @@ test("the time for which a request has to wait for others is not held against it
   for (let n = 0; n < 5; n++) deaf.send(apis.fetch, 12, fetchFrom("records", 0));
   await other.until(() => sockets.at(-1)?.writableNeedDrain === true);
   const deafSocket = sockets.at(-1) as Socket;
-  clock.advance(Math.min(partialMsMax, sendMsMaxWhenShort));
+  clock.advance(Math.min(partialMsMax, answerMsMaxWhenShort));
   await other.ping();
   assert.equal(deafSocket.destroyed, false);
   clock.advance(1000);
   assert.equal(deafSocket.destroyed, true);
+  await Promise.all([large.client.closed(), favoured.client.closed()]);
+  await waiting.finish();
+});
+
+test("requests that are parked have to go when others need the memory that they hold", async (t) => {
+  const clock = new ManualClock();
+  const sockets = accepted(t);
+  const park = async ({ log, broker }: Served): Promise<void> => {
+    await log.topic("orders");
+    const watches = countWatches(log);
+    const [small, hoarder] = [await Client.connect(t, broker), await Client.connect(t, broker)];
+    small.send(apis.fetch, 12, fetchFrom("orders", 0, { maxWaitMs: 60_000 }));
+    const partitions = Array(10_000).fill({ partition: 0, fetchOffset: 0, partitionMaxBytes: 1 });
+    const topics = [{ topic: "orders", topicId: noId, partitions }];
+    hoarder.send(apis.fetch, 12, { maxWaitMs: 60_000, minBytes: 1, topics, forgottenTopicsData: [] });
+    await (await Client.connect(t, broker)).until(() => watches.count === 2);
+  };
+  const { large, favoured, waiting } = await serveInShortage(t, { clock }, park);
+  clock.advance(answerMsMaxWhenShort);
+  assert.deepEqual([sockets[0]?.destroyed, sockets[1]?.destroyed], [false, false]);
+  clock.advance(1000);
+  assert.deepEqual([sockets[0]?.destroyed, sockets[1]?.destroyed], [false, true]);
   await Promise.all([large.client.closed(), favoured.client.closed()]);
   await waiting.finish();
 });

@@ -32,9 +32,10 @@ export const unauthenticatedBytesMax: number = 64 * 1024;
 export const idleMsMax: number = 10 * 60_000;
 /** A request whose first bytes are there has to be there by then. */
 export const partialMsMax = 30_000;
-/** An answer that has been begun has to be taken by then; the second, while others wait for the memory that it takes. */
+/** An answer that has been begun has to be taken by then. */
 export const sendMsMax: number = 10 * 60_000;
-export const sendMsMaxWhenShort = 30_000;
+/** While others wait for memory, whoever holds more than its own share of it has to have another answer by then. */
+export const answerMsMaxWhenShort = 30_000;
 /** No Fetch waits longer, whatever it asks: meanwhile it may not be noticed that the client has left. */
 export const fetchWaitMsMax: number = 5 * 60_000;
 /** What one request may make, as with Kafka; a topic of the usual number of partitions in any case. */
