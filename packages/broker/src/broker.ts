@@ -1,23 +1,28 @@
 // The broker: it listens, hands each connection to a Connection, and lets go in good order. The log is the caller's:
 // it stays open, and may be used beside the broker.
-
 import { channel } from "node:diagnostics_channel";
-import { createServer, type Server, type Socket } from "node:net";
-import { type Log, LogError } from "@strandlog/log";
+import type { Socket } from "node:net";
+import type { Log } from "@strandlog/log";
+import { ByteBudget } from "./byte-budget.js";
+import type { Address } from "./checked.js";
 import { Connection } from "./connection.js";
 import type { BrokerContext } from "./context.js";
 import { GroupCoordinator } from "./coordinator/group-coordinator.js";
 import { ProducerIds } from "./coordinator/producer-ids.js";
 import { TransactionCoordinator } from "./coordinator/transaction-coordinator.js";
-import { connectionsMax } from "./limits.js";
-import { type Address, type BrokerOptions, brokerSettings } from "./options.js";
+import { connectionsMax, inFlightBytesMax, ownBytesMax } from "./limits.js";
+import { type BrokerListener, Listener, type ListenerHost } from "./listener.js";
+import { type BrokerOptions, brokerSettings } from "./options.js";
+import { Authenticator } from "./security/index.js";
 import { TopicDirectory } from "./topic-directory.js";
 
 export interface Broker {
-  /** Where it listens. */
+  /** Where it listens: the first of its listeners. */
   readonly address: Address;
   /** The same as "HOST:PORT", for clients' lists of brokers. */
   readonly bootstrap: string;
+  /** All places where it listens, in the order of the options. */
+  readonly listeners: readonly BrokerListener[];
   /** Takes no more requests, answers those it has, closes all connections. The log stays open. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -36,6 +41,8 @@ const failures = channel("strandlog:broker");
  */
 export async function listen(log: Log, options: BrokerOptions = {}): Promise<Broker> {
   const settings = brokerSettings(options);
+  const hasUsers = settings.listeners.some(({ sasl }) => sasl !== undefined);
+  const authenticator = hasUsers ? await Authenticator.open(log) : undefined;
   const topics = new TopicDirectory(log);
   const producerIds = new ProducerIds(log);
   const report = (error: unknown): void => failures.publish({ error });
@@ -49,6 +56,8 @@ export async function listen(log: Log, options: BrokerOptions = {}): Promise<Bro
     groups: new GroupCoordinator(log.clock),
     producerIds,
     transactions,
+    budget: new ByteBudget(inFlightBytesMax, ownBytesMax),
+    authenticator,
     report,
   };
   const server = new KafkaServer(context);
@@ -56,44 +65,40 @@ export async function listen(log: Log, options: BrokerOptions = {}): Promise<Bro
   return server;
 }
 
-class KafkaServer implements Broker {
+class KafkaServer implements Broker, ListenerHost {
   readonly #broker: BrokerContext;
-  readonly #server: Server;
+  readonly #listeners: readonly [Listener, ...Listener[]];
   readonly #connections = new Set<Connection>();
   #checking: { cancel(): void } | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(broker: BrokerContext) {
     this.#broker = broker;
-    this.#server = createServer((socket) => this.#accept(socket));
-    this.#server.maxConnections = connectionsMax;
+    const listeners = broker.settings.listeners.map((settings) => new Listener(settings, this));
+    this.#listeners = listeners as [Listener, ...Listener[]];
   }
 
   get address(): Address {
-    const address = this.#server.address();
-    if (address === null || typeof address === "string") throw new LogError("CLOSED", "the broker is closed");
-    return { host: address.address, port: address.port };
+    return this.#listeners[0].address;
   }
 
   get bootstrap(): string {
-    const { host, port } = this.address;
-    return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+    return this.#listeners[0].bootstrap;
   }
 
-  listen(): Promise<void> {
-    const { host, port } = this.#broker.settings.listenOn;
-    return new Promise((resolve, reject) => {
-      const refuse = (cause: Error): void => {
-        reject(new LogError("IO", `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
-      };
-      this.#server.once("error", refuse);
-      this.#server.listen(port, host, () => {
-        // From now on it is a connection that could not be accepted, for want of a descriptor perhaps.
-        this.#server.off("error", refuse).on("error", this.#broker.report);
-        this.#checkSoon();
-        resolve();
-      });
-    });
+  get listeners(): readonly BrokerListener[] {
+    return this.#listeners;
+  }
+
+  /** All places, or none. */
+  async listen(): Promise<void> {
+    this.#checkSoon();
+    try {
+      for (const listener of this.#listeners) await listener.listen();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
   }
 
   close(): Promise<void> {
@@ -107,7 +112,7 @@ class KafkaServer implements Broker {
 
   async #close(): Promise<void> {
     this.#checking?.cancel();
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const closed = Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#broker.groups.close();
     this.#broker.transactions.close();
     for (const connection of this.#connections) connection.drain();
@@ -118,27 +123,40 @@ class KafkaServer implements Broker {
     impatience.cancel();
   }
 
-  #accept(socket: Socket): void {
-    const connection = new Connection(socket, this.#advertisedTo(socket), this.#broker);
+  hasRoom(): boolean {
+    return this.#listeners.reduce((sum, { connectionCount }) => sum + connectionCount, 0) < connectionsMax;
+  }
+
+  accept(socket: Socket, { settings }: Listener): void {
+    const advertised = settings.advertised ?? localAddressOf(socket);
+    const connection = new Connection(socket, { advertised, mechanisms: settings.sasl }, this.#broker);
     this.#connections.add(connection);
     void connection.closed.then(() => this.#connections.delete(connection));
     if (this.#closed !== undefined) connection.destroy();
   }
 
-  /** The address by which the client has found us will do for its other connections, too. */
-  #advertisedTo({ localAddress = "127.0.0.1", localPort = 0 }: Socket): Address {
-    const host = localAddress.replace(/^::ffff:(?=\d+\.)/, "");
-    return this.#broker.settings.advertised ?? { host, port: localPort };
+  report(error: unknown): void {
+    this.#broker.report(error);
+  }
+
+  nowMs(): number {
+    return this.#broker.log.clock.elapsedMs();
   }
 
   #checkSoon(): void {
     const { clock } = this.#broker.log;
     this.#checking = clock.startTimer(checkMs, () => {
       const nowMs = clock.elapsedMs();
+      for (const listener of this.#listeners) listener.check(nowMs);
       for (const connection of this.#connections) connection.check(nowMs);
       this.#checkSoon();
     });
   }
+}
+
+/** The address by which the client has found us will do for its other connections, too. */
+function localAddressOf({ localAddress = "127.0.0.1", localPort = 0 }: Socket): Address {
+  return { host: localAddress.replace(/^::ffff:(?=\d+\.)/, ""), port: localPort };
 }
 
 /** A cluster keeps its id as long as its log is there. */

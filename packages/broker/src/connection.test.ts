@@ -62,7 +62,6 @@ test("what cannot be read as a request ends the connection, and no other", async
     ["no header", `${int32(4)}00120000`, /should follow/],
     ["an unknown API", framed(999, 0, "ffff"), /no API 999/],
     ["an API below all", framed(-1, 0, "ffff"), /no API -1/],
-    ["an API that only the protocol knows", framed(17, 1, "ffff0000"), /no API 17/],
     ["a version above all", framed(3, 99, "ffff"), /no API 3 of version 99/],
     ["a version below all", framed(3, -1, "ffff"), /no API 3 of version -1/],
     ["a version that is only advertised", framed(0, 0, "ffff"), /no API 0 of version 0/],

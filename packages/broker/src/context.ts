@@ -1,10 +1,13 @@
 // What handlers work with: the log that is served, and the connection that asks.
 import type { Log } from "@strandlog/log";
 import type { Api, Request, ResponseOf } from "@strandlog/protocol";
+import type { ByteBudget } from "./byte-budget.js";
+import type { Address } from "./checked.js";
 import type { GroupCoordinator } from "./coordinator/group-coordinator.js";
 import type { ProducerIds } from "./coordinator/producer-ids.js";
 import type { TransactionCoordinator } from "./coordinator/transaction-coordinator.js";
-import type { Address, BrokerSettings } from "./options.js";
+import type { BrokerSettings } from "./options.js";
+import type { Authentication, Authenticator } from "./security/index.js";
 import type { TopicDirectory } from "./topic-directory.js";
 
 export interface BrokerContext {
@@ -15,6 +18,10 @@ export interface BrokerContext {
   readonly groups: GroupCoordinator;
   readonly producerIds: ProducerIds;
   readonly transactions: TransactionCoordinator;
+  /** Of all connections together. */
+  readonly budget: ByteBudget;
+  /** There if a listener asks who its clients are. */
+  readonly authenticator: Authenticator | undefined;
   /** Told what has gone wrong with a connection. */
   readonly report: (error: unknown) => void;
 }
@@ -29,6 +36,13 @@ export interface Session {
   readonly signal: AbortSignal;
   /** Nobody will read an answer. */
   readonly isGone: boolean;
+  /**
+   * How many of these bytes the answer in the making may take, of what all connections together may hold. They are
+   * kept for it until it is there, or this is asked again.
+   */
+  readonly reserve: (bytes: number) => number;
+  /** How far the client has come in saying who it is, if its listener asks. */
+  readonly authentication: Authentication | undefined;
 }
 
 /**

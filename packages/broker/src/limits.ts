@@ -8,16 +8,34 @@ export const requestBytesMax: number = 100 * mebibyte;
 export const pipelinedMax = 64;
 /** What those take, and the answers to them that are ready and have to wait. */
 export const pipelinedBytesMax: number = 16 * mebibyte;
+/**
+ * What all connections hold together: requests that arrive or have been begun, answers that wait. One of the longest
+ * requests is in it, and many usual ones beside it; the smallest of machines have as much.
+ */
+export const inFlightBytesMax: number = 128 * mebibyte;
+/** What each connection may hold however much others do: more than what is read at once, which is 64 KiB. */
+export const ownBytesMax: number = 128 * 1024;
+/** So much an answer may take however much others do. */
+export const answerBytesMin: number = mebibyte;
 /** So many requests of one connection are begun before others get their turn. */
 export const requestsInTurn = 16;
-/** Connections at a time, well below the usual limit of descriptors: segments need some, too. */
+/** Connections at a time, over all listeners, well below the usual limit of descriptors: segments need some, too. */
 export const connectionsMax = 768;
+/** Places to listen on. */
+export const listenersMax = 16;
+/** A TLS handshake has to end by then. */
+export const handshakeMsMax = 10_000;
+/** Who a client is has to be known by then, on a listener with SASL; until it is, requests are no longer than this. */
+export const authenticationMsMax = 10_000;
+export const unauthenticatedBytesMax: number = 64 * 1024;
 /** Without a request, a connection is closed. */
 export const idleMsMax: number = 10 * 60_000;
 /** A request whose first bytes are there has to be there by then. */
 export const partialMsMax = 30_000;
 /** An answer that has been begun has to be taken by then. */
 export const sendMsMax: number = 10 * 60_000;
+/** While others wait for memory, whoever holds more than its own share of it has to have another answer by then. */
+export const answerMsMaxWhenShort = 30_000;
 /** No Fetch waits longer, whatever it asks: meanwhile it may not be noticed that the client has left. */
 export const fetchWaitMsMax: number = 5 * 60_000;
 /** What one request may make, as with Kafka; a topic of the usual number of partitions in any case. */

@@ -1,10 +1,11 @@
 // What a broker can be told, and the bounds within which it works.
-import { LogError } from "@strandlog/log";
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
+import { integer, invalid, refuseUnknown } from "./checked.js";
+import {
+  type ListenerOptions,
+  type ListenerSettings,
+  listenerSettings,
+  listenersSettings,
+} from "./listener-options.js";
 
 export interface BrokerOptions {
   /**
@@ -14,6 +15,8 @@ export interface BrokerOptions {
   readonly kafka?: number | string;
   /** What clients are told to connect to, as "HOST:PORT"; default: the address that they have connected to. */
   readonly advertise?: string;
+  /** Instead of `kafka` and `advertise`: several places to listen, with TLS and SASL where that is wanted. */
+  readonly listeners?: readonly ListenerOptions[];
   /** This broker's id among brokers, of which it is the only one. Default 1. */
   readonly nodeId?: number;
   /** Whether a topic is made when a client asks for one that is not there. Default true, as with Kafka. */
@@ -24,50 +27,38 @@ export interface BrokerOptions {
 
 /** The options, all of them there and checked. */
 export interface BrokerSettings {
-  readonly listenOn: Address;
-  readonly advertised: Address | undefined;
+  /** One at least. */
+  readonly listeners: readonly ListenerSettings[];
   readonly nodeId: number;
   readonly autoCreateTopics: boolean;
   readonly numPartitions: number;
 }
 
-const known = ["kafka", "advertise", "nodeId", "autoCreateTopics", "numPartitions"];
-const defaultHost = "127.0.0.1";
+const known = ["kafka", "advertise", "listeners", "nodeId", "autoCreateTopics", "numPartitions"];
 const defaultPort = 9092;
 
 export function brokerSettings(options: BrokerOptions): BrokerSettings {
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw invalid(unknown, `unknown option "${unknown}"; known are ${known.join(", ")}`);
-  const { kafka = defaultPort, advertise, nodeId = 1, autoCreateTopics = true, numPartitions = 1 } = options;
+  refuseUnknown(options, known);
+  const { nodeId = 1, autoCreateTopics = true, numPartitions = 1 } = options;
   if (typeof autoCreateTopics !== "boolean") {
     throw invalid("autoCreateTopics", "autoCreateTopics must be true or false");
   }
   return {
-    listenOn:
-      typeof kafka === "number" ? addressOf("kafka", `${defaultHost}:${kafka}`) : addressOf("kafka", kafka),
-    advertised: advertise === undefined ? undefined : addressOf("advertise", advertise),
+    listeners: allListeners(options),
     nodeId: integer("nodeId", nodeId, 0, 2 ** 31 - 1),
     autoCreateTopics,
     numPartitions: integer("numPartitions", numPartitions, 1, 100_000),
   };
 }
 
-/** "HOST:PORT", with brackets around an IPv6 address. */
-function addressOf(name: string, text: unknown): Address {
-  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(String(text)) ?? [];
-  const host = bracketed ?? plain;
-  if (host === undefined || host === "" || Number(port) > 65_535) {
-    throw invalid(name, `${name} must be a port or HOST:PORT, not ${JSON.stringify(text)}`);
+function allListeners({ kafka, advertise, listeners }: BrokerOptions): readonly ListenerSettings[] {
+  if (listeners === undefined) {
+    const address = { kafka: kafka ?? defaultPort };
+    return [listenerSettings(advertise === undefined ? address : { ...address, advertise })];
   }
-  return { host, port: Number(port) };
-}
-
-function integer(name: string, value: unknown, min: number, max: number): number {
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
-  throw invalid(name, `${name} must be a whole number from ${min} to ${max}, not ${String(value)}`);
-}
-
-function invalid(name: string, message: string): LogError {
-  return new LogError("INVALID_ARGUMENT", message, { details: { name } });
+  if (kafka !== undefined || advertise !== undefined) {
+    const message = "kafka and advertise are for one listener: say them of each of the listeners instead";
+    throw invalid("listeners", message);
+  }
+  return listenersSettings(listeners);
 }

@@ -22,7 +22,7 @@ export async function serve(
   location = "memory:",
 ): Promise<Served> {
   const log = await openLog(location, logOptions);
-  const broker = await listen(log, { kafka: 0, ...options });
+  const broker = await listen(log, options.listeners === undefined ? { kafka: 0, ...options } : options);
   t.after(async () => {
     await broker.close();
     await log.close();
@@ -182,7 +182,7 @@ export class Client {
     });
   }
 
-  static async connect(t: TestContext, { address }: Broker): Promise<Client> {
+  static async connect(t: TestContext, { address }: Pick<Broker, "address">): Promise<Client> {
     const socket = connect(address.port, address.host);
     await once(socket, "connect");
     t.after(() => socket.destroy());

@@ -27,7 +27,8 @@ export class Served {
   static async at(place: Place, options: BrokerOptions = {}): Promise<Served> {
     const directory = place === "memory:" ? undefined : mkdtempSync(join(tmpdir(), "strandlog-clients-"));
     const log = await openLog(directory ?? "memory:");
-    return new Served(log, await listen(log, { kafka: 0, ...options }), directory);
+    const where = options.listeners === undefined ? { kafka: 0, ...options } : options;
+    return new Served(log, await listen(log, where), directory);
   }
 
   /** Clients go before the broker does, the last first. */

@@ -25,6 +25,8 @@ interface Look {
   readonly responses: Response["responses"];
   readonly bytes: number;
   readonly hasError: boolean;
+  /** There was no room for more: all connections together hold too much. */
+  readonly isCut: boolean;
   /** Where to look for more, and from where on. */
   readonly ends: readonly End[];
 }
@@ -60,8 +62,9 @@ async function fetch(
   const missing = isById ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
   for (;;) {
     const look = await lookInto(asked, bytesMax, missing, isolation, session, broker.log.storage.leaderEpoch);
+    const enough = look.isCut ? 1 : bytesMin;
     const leftMs = deadlineMs - clock.elapsedMs();
-    const isDone = leftMs <= 0 || look.hasError || look.bytes >= bytesMin || look.ends.length === 0;
+    const isDone = leftMs <= 0 || look.hasError || look.bytes >= enough || look.ends.length === 0;
     if (isDone || session.signal.aborted) return { errorCode: ErrorCode.NONE, responses: look.responses };
     await growth(look.ends, leftMs, isolation, session, broker);
   }
@@ -79,13 +82,17 @@ async function lookInto(
   let bytes = 0;
   let reads = 0;
   let hasError = false;
+  let isCut = false;
   const responses: Response["responses"][number][] = [];
   for (const { asked, topic } of all) {
     const partitions: PartitionResponse[] = [];
     for (const { partition, fetchOffset, partitionMaxBytes, currentLeaderEpoch } of asked.partitions) {
       if (session.isGone) break;
       if (++reads % workInTurn === 0) await othersTurn();
-      const budget = Math.min(partitionMaxBytes, bytesMax - bytes);
+      const wanted = Math.min(bytesMax, bytes + partitionMaxBytes);
+      const room = session.reserve(wanted);
+      const budget = room - bytes;
+      isCut ||= room < wanted;
       const refusal = topic === undefined ? missing : epochRefusal(currentLeaderEpoch, epoch);
       const { length, end, ...response } =
         topic === undefined || refusal !== ErrorCode.NONE
@@ -99,7 +106,8 @@ async function lookInto(
     }
     responses.push({ topic: asked.topic, topicId: asked.topicId, partitions });
   }
-  return { responses, bytes, hasError, ends: [...ends.values()] };
+  session.reserve(bytes);
+  return { responses, bytes, hasError, isCut, ends: [...ends.values()] };
 }
 
 /** `isFirst`: nothing has been found yet, so one batch has to be given, however large it is. */

@@ -20,6 +20,7 @@ import { metadataHandler } from "./metadata.js";
 import { offsetForLeaderEpochHandler } from "./offset-for-leader-epoch.js";
 import { offsetCommitHandler, offsetFetchHandler } from "./offsets.js";
 import { produceHandler } from "./produce.js";
+import { saslAuthenticateHandler, saslHandshakeHandler } from "./sasl.js";
 import {
   createPartitionsHandler,
   createTopicsHandler,
@@ -65,6 +66,8 @@ const answered: readonly Handler[] = [
   describeClusterHandler,
   describeLogDirsHandler,
   ...aclHandlers,
+  saslHandshakeHandler,
+  saslAuthenticateHandler,
 ];
 
 const handlers: ReadonlyMap<number, Handler> = new Map(

@@ -1,6 +1,6 @@
 // A broker for tests: in this process, there in milliseconds, gone when it is closed.
 import { type Log, type LogOptions, openLog } from "@strandlog/log";
-import { type Address, type Broker, type BrokerOptions, listen } from "../index.js";
+import { type Address, type Broker, type BrokerListener, type BrokerOptions, listen } from "../index.js";
 import { AdvancingClock } from "./advancing-clock.js";
 
 export interface TestBrokerOptions extends BrokerOptions {
@@ -25,11 +25,15 @@ export async function startBroker(options: TestBrokerOptions = {}): Promise<Test
   const clock = new AdvancingClock();
   const log = await openLog(storage === "memory" ? "memory:" : storage, { ...logOptions, clock });
   try {
-    return new StartedBroker(log, await listen(log, { kafka: 0, ...given }), clock);
+    return new StartedBroker(log, await listen(log, withAddress(given)), clock);
   } catch (error) {
     await log.close();
     throw error;
   }
+}
+
+function withAddress(options: BrokerOptions): BrokerOptions {
+  return options.listeners === undefined ? { kafka: 0, ...options } : options;
 }
 
 class StartedBroker implements TestBroker {
@@ -49,6 +53,10 @@ class StartedBroker implements TestBroker {
 
   get bootstrap(): string {
     return this.#broker.bootstrap;
+  }
+
+  get listeners(): readonly BrokerListener[] {
+    return this.#broker.listeners;
   }
 
   advance(ms: number): void {

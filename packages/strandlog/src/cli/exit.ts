@@ -9,14 +9,15 @@ export const exitCodeHelp = `Exit codes:
   1  the operation failed, or damage was found
   2  wrong usage: an unknown option, a value that is not allowed
   3  another process has the log open for writing
-  4  there is no such log, topic, partition or file
+  4  there is no such log, topic, partition, file or user
   130, 143  interrupted by SIGINT or SIGTERM`;
 
-export type CliErrorCode = "NO_LOG" | "NO_FILE" | "USAGE" | "INPUT";
+export type CliErrorCode = "NO_LOG" | "NO_FILE" | "NO_USER" | "USAGE" | "INPUT";
 
 const exitCodeByCode: Readonly<Record<CliErrorCode, number>> = {
   NO_LOG: exitCodes.notFound,
   NO_FILE: exitCodes.notFound,
+  NO_USER: exitCodes.notFound,
   USAGE: exitCodes.usage,
   INPUT: exitCodes.failed,
 };

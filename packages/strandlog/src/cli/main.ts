@@ -9,6 +9,7 @@ import { repairCommand } from "./repair.js";
 import { serveCommand } from "./serve.js";
 import { statsCommand } from "./stats.js";
 import { topicsCommand } from "./topics.js";
+import { usersCommand } from "./users.js";
 import { verifyCommand } from "./verify.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
@@ -38,6 +39,7 @@ for (const make of [
   readCommand,
   serveCommand,
   topicsCommand,
+  usersCommand,
   dumpCommand,
   verifyCommand,
   repairCommand,

@@ -21,7 +21,14 @@ export class Cli {
   readonly #running: ChildProcess[] = [];
 
   start(...args: string[]): ChildProcess {
-    const child = spawn(process.execPath, [main, ...args, "--data", this.data], { cwd: this.directory });
+    return this.#spawn({}, args);
+  }
+
+  #spawn(env: NodeJS.ProcessEnv, args: string[]): ChildProcess {
+    const child = spawn(process.execPath, [main, ...args, "--data", this.data], {
+      cwd: this.directory,
+      env: { ...process.env, ...env },
+    });
     this.#running.push(child);
     // Who is gone before all input is written has its reasons; its exit code tells them.
     child.stdin?.on("error", () => undefined);
@@ -30,6 +37,13 @@ export class Cli {
 
   run(...args: string[]): Promise<Result> {
     return this.pipe("", ...args);
+  }
+
+  /** With more in its environment. */
+  runWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Result> {
+    const child = this.#spawn(env, args);
+    child.stdin?.end();
+    return ended(child);
   }
 
   pipe(input: string | Buffer, ...args: string[]): Promise<Result> {
