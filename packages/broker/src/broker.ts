@@ -34,6 +34,15 @@ const failures = channel("strandlog:broker");
  * @throws LogError INVALID_ARGUMENT, IO if the address cannot be listened on.
  */
 export async function listen(log: Log, options: BrokerOptions = {}): Promise<Broker> {
+  return listenWith(log, options, {});
+}
+
+/** The same, with what tests add to it. */
+export async function listenWith(
+  log: Log,
+  options: BrokerOptions,
+  more: Pick<BrokerContext, "intercept">,
+): Promise<Broker> {
   const settings = brokerSettings(options);
   const context: BrokerContext = {
     log,
@@ -43,6 +52,7 @@ export async function listen(log: Log, options: BrokerOptions = {}): Promise<Bro
     groups: new GroupCoordinator(log.clock),
     producerIds: new ProducerIds(log),
     report: (error) => failures.publish({ error }),
+    ...more,
   };
   const server = new KafkaServer(context);
   await server.listen();

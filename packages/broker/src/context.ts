@@ -15,6 +15,8 @@ export interface BrokerContext {
   readonly producerIds: ProducerIds;
   /** Told what has gone wrong with a connection. */
   readonly report: (error: unknown) => void;
+  /** In tests alone. */
+  readonly intercept?: Intercept;
 }
 
 /** A client's connection. */
@@ -50,6 +52,14 @@ export interface Handler {
   readonly advertisedFrom: number;
   readonly handle: (request: Request, session: Session, broker: BrokerContext) => Promise<Answer<AnyBody>>;
 }
+
+/** Comes between a connection and the handler, which it may call or not: so tests make requests fail. */
+export type Intercept = (
+  handler: Handler,
+  request: Request,
+  session: Session,
+  broker: BrokerContext,
+) => Promise<Answer<AnyBody>>;
 
 type Handle<A extends Api> = (
   request: Request<A>,
