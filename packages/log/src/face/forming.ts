@@ -28,6 +28,7 @@ export interface RecordInput {
 export interface FormingConfig {
   durability: Durability;
   compression: SealOptions["compression"];
+  timestampType: "create" | "append";
   /** A batch that would grow beyond this is followed by another. */
   batchBytesMax: number;
   /** Told of each batch that has reached the topic's durability. */
@@ -57,6 +58,8 @@ interface FormingBatch<C extends Content = Content> {
   /** Its bytes, when it is full: sealed at once, while the storage may be busy with what came before. */
   sealed: Buffer | undefined;
   readonly baseOffset: number;
+  /** What all its records get for their time, where the topic wants that. */
+  appendTime: number | undefined;
   /** Those who wait for each level, if any. */
   os: Acknowledgement | undefined;
   disk: Acknowledgement | undefined;
@@ -116,9 +119,14 @@ export class FormingPartition {
   }
 
   /** Copies the record; answers the bytes that this took. `sizeMax` is what the record may take at most. */
-  add(record: RecordInput, timestamp: number, sizeMax: number): number {
+  add(record: RecordInput, now: number, sizeMax: number): number {
     let forming = this.#forming;
-    if (forming !== undefined && forming.builder.size + sizeMax > this.config.batchBytesMax) {
+    const { batchBytesMax, timestampType } = this.config;
+    const isStamped = timestampType === "append";
+    const isFull = forming !== undefined && forming.builder.size + sizeMax > batchBytesMax;
+    // The topic may have been altered.
+    const isOther = forming !== undefined && (forming.appendTime !== undefined) !== isStamped;
+    if (forming !== undefined && (isFull || isOther)) {
       forming.sealed = this.#bytesOf(forming);
       this.#full.push(forming);
       forming = undefined;
@@ -129,6 +137,7 @@ export class FormingPartition {
         builder,
         sealed: undefined,
         baseOffset: this.#nextOffset,
+        appendTime: undefined,
         os: undefined,
         disk: undefined,
         transaction: undefined,
@@ -137,7 +146,9 @@ export class FormingPartition {
     }
     const before = forming.builder.size;
     const isFirst = forming.builder.recordCount === 0;
+    const timestamp = isStamped ? now : (record.timestamp ?? now);
     forming.builder.append(record.key ?? null, record.value, record.headers, timestamp);
+    if (isStamped) forming.appendTime = forming.builder.maxTimestamp;
     this.#lastOffset = this.#nextOffset++;
     this.#lastBytes = forming.builder.size - before;
     return isFirst ? forming.builder.size : this.#lastBytes;
@@ -154,8 +165,8 @@ export class FormingPartition {
   }
 
   /** Takes in a batch as it is; answers a receipt for its first record. `isNoted`: so that it is found again. */
-  addBatch(batch: SealedBatch, level: Durability, isNoted: boolean): Receipt {
-    const added = this.#push(batch, undefined);
+  addBatch(batch: SealedBatch, level: Durability, isNoted: boolean, now: number): Receipt {
+    const added = this.#push(batch, undefined, now);
     if (isNoted) {
       this.#producers ??= new Producers();
       this.#producers.add(batch.batch, added.baseOffset);
@@ -171,8 +182,8 @@ export class FormingPartition {
   }
 
   /** Takes in a part of a transaction; answers the offset of its first record. */
-  place(builder: BatchBuilder, transaction: TogetherOrNot): number {
-    return this.#push(builder, transaction).baseOffset;
+  place(builder: BatchBuilder, transaction: TogetherOrNot, now: number): number {
+    return this.#push(builder, transaction, now).baseOffset;
   }
 
   /** Hands over what it can; what belongs to a transaction waits until all of that one may go. */
@@ -241,10 +252,17 @@ export class FormingPartition {
     return this.#full.slice(this.#taken);
   }
 
-  #push(builder: Content, transaction: TogetherOrNot | undefined): FormingBatch {
+  #push(builder: Content, transaction: TogetherOrNot | undefined, now: number): FormingBatch {
     this.#cut();
-    const baseOffset = this.#nextOffset;
-    const batch = { builder, sealed: undefined, baseOffset, os: undefined, disk: undefined, transaction };
+    const batch = {
+      builder,
+      sealed: undefined,
+      baseOffset: this.#nextOffset,
+      appendTime: this.config.timestampType === "append" ? now : undefined,
+      os: undefined,
+      disk: undefined,
+      transaction,
+    };
     this.#full.push(batch);
     this.#nextOffset += builder.recordCount;
     this.#lastOffset = this.#nextOffset - 1;
@@ -273,10 +291,10 @@ export class FormingPartition {
     return this.#seal(head);
   }
 
-  #bytesOf({ builder, sealed, baseOffset }: FormingBatch): Buffer {
+  #bytesOf({ builder, sealed, baseOffset, appendTime }: FormingBatch): Buffer {
     if (builder instanceof BatchBuilder) this.#sizeHint = Math.ceil(builder.size * 1.1);
     const { compression } = this.config;
-    return sealed ?? builder.seal({ baseOffset, partitionLeaderEpoch: 0, compression });
+    return sealed ?? builder.seal({ baseOffset, partitionLeaderEpoch: 0, compression, appendTime });
   }
 
   #seal(batch: FormingBatch): TakenBatch {
