@@ -7,6 +7,7 @@ import { type Log, LogError } from "@strandlog/log";
 import { Connection } from "./connection.js";
 import type { BrokerContext } from "./context.js";
 import { GroupCoordinator } from "./coordinator/group-coordinator.js";
+import { OffsetExpiry } from "./coordinator/offset-expiry.js";
 import { ProducerIds } from "./coordinator/producer-ids.js";
 import { connectionsMax } from "./limits.js";
 import { type Address, type BrokerOptions, brokerSettings } from "./options.js";
@@ -54,20 +55,24 @@ export async function listenWith(
     report: (error) => failures.publish({ error }),
     ...more,
   };
-  const server = new KafkaServer(context);
+  const expiry = new OffsetExpiry(log, context.topics, context.groups, settings.offsetsRetentionMs);
+  const server = new KafkaServer(context, expiry);
   await server.listen();
+  expiry.start();
   return server;
 }
 
 class KafkaServer implements Broker {
   readonly #broker: BrokerContext;
+  readonly #expiry: OffsetExpiry;
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   #checking: { cancel(): void } | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(broker: BrokerContext) {
+  constructor(broker: BrokerContext, expiry: OffsetExpiry) {
     this.#broker = broker;
+    this.#expiry = expiry;
     this.#server = createServer((socket) => this.#accept(socket));
     this.#server.maxConnections = connectionsMax;
   }
@@ -118,6 +123,7 @@ class KafkaServer implements Broker {
     });
     await closed;
     impatience.cancel();
+    await this.#expiry.close();
   }
 
   #accept(socket: Socket): void {

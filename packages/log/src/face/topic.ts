@@ -204,6 +204,12 @@ export class Topic implements AppendTarget {
     await this.#groups.delete(group);
   }
 
+  /** @internal See {@link TopicGroups.expire}. */
+  async expire(isOver: (group: string, committed: Committed) => boolean): Promise<void> {
+    this.check();
+    await this.#groups.expire(isOver);
+  }
+
   /** {@link Topic.read} as a web stream; cancel it to end early. */
   readable(options: ReadOptions = {}): ReadableStream<LogRecord> {
     return readableOf(this.read(options));
