@@ -229,6 +229,24 @@ test("what an idempotent producer sends again is answered as the first time, and
   assert.equal((await topic.partition(0).describe()).logEndOffset, 2);
 });
 
+test("where a topic wants the time of the append, a producer is told it, and all who read see it", async (t) => {
+  const { broker, log } = await serve(t);
+  const topic = await log.topic("orders", { timestampType: "append" });
+  await log.topic("other");
+  const client = await Client.connect(t, broker);
+  const produce = async (version: number, name: string) => {
+    const { responses } = await client.request(apis.produce, version, produceTo(name, 0, batchOf("a", "b")));
+    return responses[0]?.partitionResponses[0]?.logAppendTimeMs;
+  };
+  const before = log.clock.now();
+  const told = [await produce(3, "orders"), await produce(11, "orders")];
+  assert.ok(told.every((time = 0) => time >= before && time <= log.clock.now()));
+  const times: number[] = [];
+  for await (const { timestamp } of topic.read()) times.push(timestamp);
+  assert.deepEqual(times, [told[0], told[0], told[1], told[1]]);
+  assert.equal(await produce(9, "other"), -1);
+});
+
 test("without acks there is no response; an error ends the connection", async (t) => {
   const { broker, log } = await serve(t);
   const topic = await log.topic("orders");

@@ -8,6 +8,7 @@ import type { Address } from "./checked.js";
 import { Connection } from "./connection.js";
 import type { BrokerContext } from "./context.js";
 import { GroupCoordinator } from "./coordinator/group-coordinator.js";
+import { OffsetExpiry } from "./coordinator/offset-expiry.js";
 import { ProducerIds } from "./coordinator/producer-ids.js";
 import { TransactionCoordinator } from "./coordinator/transaction-coordinator.js";
 import { connectionsMax, inFlightBytesMax, ownBytesMax } from "./limits.js";
@@ -40,6 +41,15 @@ const failures = channel("strandlog:broker");
  * @throws LogError INVALID_ARGUMENT, IO if the address cannot be listened on.
  */
 export async function listen(log: Log, options: BrokerOptions = {}): Promise<Broker> {
+  return listenWith(log, options, {});
+}
+
+/** The same, with what tests add to it. */
+export async function listenWith(
+  log: Log,
+  options: BrokerOptions,
+  more: Pick<BrokerContext, "intercept">,
+): Promise<Broker> {
   const settings = brokerSettings(options);
   const hasUsers = settings.listeners.some(({ sasl }) => sasl !== undefined);
   const authenticator = hasUsers ? await Authenticator.open(log) : undefined;
@@ -59,23 +69,28 @@ export async function listen(log: Log, options: BrokerOptions = {}): Promise<Bro
     budget: new ByteBudget(inFlightBytesMax, ownBytesMax),
     authenticator,
     report,
+    ...more,
   };
-  const server = new KafkaServer(context);
+  const expiry = new OffsetExpiry(log, context.topics, context.groups, settings.offsetsRetentionMs);
+  const server = new KafkaServer(context, expiry);
   await server.listen();
+  expiry.start();
   return server;
 }
 
 class KafkaServer implements Broker, ListenerHost {
   readonly #broker: BrokerContext;
   readonly #listeners: readonly [Listener, ...Listener[]];
+  readonly #expiry: OffsetExpiry;
   readonly #connections = new Set<Connection>();
   #checking: { cancel(): void } | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(broker: BrokerContext) {
+  constructor(broker: BrokerContext, expiry: OffsetExpiry) {
     this.#broker = broker;
     const listeners = broker.settings.listeners.map((settings) => new Listener(settings, this));
     this.#listeners = listeners as [Listener, ...Listener[]];
+    this.#expiry = expiry;
   }
 
   get address(): Address {
@@ -121,6 +136,7 @@ class KafkaServer implements Broker, ListenerHost {
     });
     await closed;
     impatience.cancel();
+    await this.#expiry.close();
   }
 
   hasRoom(): boolean {

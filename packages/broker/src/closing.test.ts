@@ -35,7 +35,7 @@ function joining(groupId: string) {
 /** On a clock that stands still: what waits for time to pass waits for ever. */
 async function serveAtRest(t: TestContext) {
   const clock = new ManualClock();
-  return { clock, ...(await serve(t, {}, { clock })) };
+  return { clock, ...(await serve(t, { offsetsRetentionMs: -1 }, { clock })) };
 }
 
 test("closing answers a Fetch that is parked at once, with what there is", async (t) => {

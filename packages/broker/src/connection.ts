@@ -236,7 +236,11 @@ export class Connection implements Holder {
     const isKnown =
       handler !== undefined && apiVersion >= handler.api.versionMin && apiVersion <= handler.api.versionMax;
     if (isKnown) {
-      const answer = await handler.handle(decodeRequest(handler.api, frame), this.#session, this.#broker);
+      const { intercept } = this.#broker;
+      const request = decodeRequest(handler.api, frame);
+      const answer = await (intercept === undefined
+        ? handler.handle(request, this.#session, this.#broker)
+        : intercept(handler, request, this.#session, this.#broker));
       this.#push(frame, answer, (body) => encodeResponse(handler.api, apiVersion, correlationId, body));
     } else {
       if (apiKey !== apis.apiVersions.key) throw new Error(`no API ${apiKey} of version ${apiVersion}`);

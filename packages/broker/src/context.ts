@@ -24,6 +24,8 @@ export interface BrokerContext {
   readonly authenticator: Authenticator | undefined;
   /** Told what has gone wrong with a connection. */
   readonly report: (error: unknown) => void;
+  /** In tests alone. */
+  readonly intercept?: Intercept;
 }
 
 /** A client's connection. */
@@ -66,6 +68,14 @@ export interface Handler {
   readonly advertisedFrom: number;
   readonly handle: (request: Request, session: Session, broker: BrokerContext) => Promise<Answer<AnyBody>>;
 }
+
+/** Comes between a connection and the handler, which it may call or not: so tests make requests fail. */
+export type Intercept = (
+  handler: Handler,
+  request: Request,
+  session: Session,
+  broker: BrokerContext,
+) => Promise<Answer<AnyBody>>;
 
 type Handle<A extends Api> = (
   request: Request<A>,

@@ -23,6 +23,11 @@ export interface BrokerOptions {
   readonly autoCreateTopics?: boolean;
   /** How many partitions a topic gets if nobody says. Default 1. */
   readonly numPartitions?: number;
+  /**
+   * How long what a group has committed is kept once the group has no members, or since the commit if it never had any,
+   * in milliseconds; -1 keeps it. Default 7 days. Topics whose `cleanup` is "consumed" keep it in any case.
+   */
+  readonly offsetsRetentionMs?: number;
 }
 
 /** The options, all of them there and checked. */
@@ -32,14 +37,25 @@ export interface BrokerSettings {
   readonly nodeId: number;
   readonly autoCreateTopics: boolean;
   readonly numPartitions: number;
+  readonly offsetsRetentionMs: number;
 }
 
-const known = ["kafka", "advertise", "listeners", "nodeId", "autoCreateTopics", "numPartitions"];
+const known = [
+  "kafka",
+  "advertise",
+  "listeners",
+  "nodeId",
+  "autoCreateTopics",
+  "numPartitions",
+  "offsetsRetentionMs",
+];
 const defaultPort = 9092;
+const weekMs = 7 * 24 * 60 * 60 * 1000;
 
 export function brokerSettings(options: BrokerOptions): BrokerSettings {
   refuseUnknown(options, known);
   const { nodeId = 1, autoCreateTopics = true, numPartitions = 1 } = options;
+  const { offsetsRetentionMs = weekMs } = options;
   if (typeof autoCreateTopics !== "boolean") {
     throw invalid("autoCreateTopics", "autoCreateTopics must be true or false");
   }
@@ -48,6 +64,7 @@ export function brokerSettings(options: BrokerOptions): BrokerSettings {
     nodeId: integer("nodeId", nodeId, 0, 2 ** 31 - 1),
     autoCreateTopics,
     numPartitions: integer("numPartitions", numPartitions, 1, 100_000),
+    offsetsRetentionMs: integer("offsetsRetentionMs", offsetsRetentionMs, -1, Number.MAX_SAFE_INTEGER),
   };
 }
 

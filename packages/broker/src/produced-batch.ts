@@ -11,6 +11,7 @@ const magicAt = 16;
 const attributesAt = 21;
 const lastOffsetDeltaAt = 23;
 const timestampsAt = [27, 35];
+const maxTimestampAt = 35;
 const producerIdAt = 43;
 const producerEpochAt = 51;
 const baseSequenceAt = 53;
@@ -55,6 +56,12 @@ export function owned(records: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(records.length);
   records.copy(copy);
   return copy;
+}
+
+/** Of a batch that was appended: the time that the topic has given it; -1 if its records have kept their own. */
+export function appendTimeOf(batch: Buffer): number {
+  const isStamped = (batch.readInt16BE(attributesAt) & appendTimeBit) !== 0;
+  return isStamped ? Number(batch.readBigInt64BE(maxTimestampAt)) : -1;
 }
 
 function attributesRefusal(records: Buffer, count: number): Refusal | undefined {

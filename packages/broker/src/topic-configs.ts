@@ -46,7 +46,7 @@ function number(name: string, key: NumberName, type: number, documentation: stri
   };
 }
 
-function choice<Key extends "durability" | "cleanup" | "compression">(
+function choice<Key extends "durability" | "cleanup" | "compression" | "timestampType">(
   name: string,
   key: Key,
   words: Readonly<Record<string, TopicConfig[Key]>>,
@@ -79,6 +79,12 @@ const settings: readonly Setting[] = [
     "the codec of what is appended in the broker's own process; producers' batches stay as they are",
   ),
   number("max.message.bytes", "maxMessageBytes", types.int, "largest batch"),
+  choice(
+    "message.timestamp.type",
+    "timestampType",
+    { CreateTime: "create", LogAppendTime: "append" },
+    "the time of a record: the producer's, or that of the append",
+  ),
   number(
     "retention.bytes",
     "retentionBytes",
@@ -99,12 +105,6 @@ const settings: readonly Setting[] = [
 /** What is always so. */
 const fixed: readonly Omit<ConfigEntry, "isReadOnly" | "isDefault">[] = [
   { name: "flush.messages", value: "1", type: types.long, documentation: "see strandlog.durability" },
-  {
-    name: "message.timestamp.type",
-    value: "CreateTime",
-    type: types.string,
-    documentation: "the producer's",
-  },
   { name: "min.insync.replicas", value: "1", type: types.int, documentation: "there is one broker" },
   {
     name: "preallocate",

@@ -21,6 +21,11 @@ export interface TopicConfig {
    * has committed them; nothing goes before the first group has.
    */
   readonly cleanup: "delete" | "consumed";
+  /**
+   * Which time records have. "create" (default): the one that they were given, or that of their append. "append": always
+   * that of the append, one for each batch.
+   */
+  readonly timestampType: "create" | "append";
   /** Records older than this go, in milliseconds; −1 keeps them. Default −1. */
   readonly retentionMs: number;
   /** What a partition holds beyond this goes, the oldest first; −1 keeps all. Default −1. */
@@ -97,6 +102,7 @@ const choices = {
   durability: ["memory", "os", "disk"],
   compression: ["none", "gzip", "snappy", "lz4", "zstd"],
   cleanup: ["delete", "consumed"],
+  timestampType: ["create", "append"],
 } as const;
 
 /**
@@ -116,6 +122,7 @@ export function topicConfig(given: Partial<TopicConfig>, base?: TopicConfig): To
     durability: given.durability ?? base?.durability ?? "disk",
     compression: given.compression ?? base?.compression ?? "none",
     cleanup: given.cleanup ?? base?.cleanup ?? "delete",
+    timestampType: given.timestampType ?? base?.timestampType ?? "create",
     ...numbers(topicBounds, given, base),
   };
 }

@@ -1,4 +1,6 @@
 // The engine's fuzz room, as far as the lab uses it. It is not published and has no door, so it is loaded by its place.
+import { framesTarget } from "./frames-target.js";
+import type { FuzzTarget } from "./fuzz-target.js";
 
 export type FuzzWay = "bytes" | "fields" | "identity";
 
@@ -6,14 +8,6 @@ export interface FuzzOutcome {
   readonly cases: number;
   readonly accepted: number;
   readonly violation: string | undefined;
-}
-
-export interface FuzzTarget {
-  readonly name: string;
-  /** How many of a hundred cases it gets. */
-  readonly share: number;
-  /** Not all have one. */
-  readonly identity?: unknown;
 }
 
 interface FuzzRun {
@@ -32,5 +26,6 @@ interface FuzzRoom {
 const place = new URL("../../../../packages/log/dist/fuzz/index.js", import.meta.url);
 
 export async function fuzzRoom(): Promise<FuzzRoom> {
-  return (await import(place.href)) as FuzzRoom;
+  const room = (await import(place.href)) as FuzzRoom;
+  return { ...room, fuzzTargets: async () => [...(await room.fuzzTargets()), framesTarget()] };
 }

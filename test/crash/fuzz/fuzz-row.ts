@@ -1,7 +1,8 @@
-// The row "fuzz": inputs of every parser of the engine, damaged and forged.
+// The row "fuzz": inputs of every parser of the engine and of the protocol, damaged and forged.
 import { runJobs } from "../jobs.js";
 import type { Row, RowContext, RowResult } from "../row.js";
-import { type FuzzOutcome, type FuzzTarget, type FuzzWay, fuzzRoom } from "./fuzz-room.js";
+import { type FuzzOutcome, type FuzzWay, fuzzRoom } from "./fuzz-room.js";
+import type { FuzzTarget } from "./fuzz-target.js";
 import type { FuzzJob } from "./fuzz-worker.js";
 
 const program = new URL("fuzz-worker.js", import.meta.url);
@@ -17,7 +18,7 @@ export const fuzzRow: Row = {
   name: "fuzz",
   points: "inputs",
   goal,
-  about: "batches, journal blocks, indexes, checkpoints and metadata, damaged and forged",
+  about: "batches, journal blocks, indexes, checkpoints, metadata and Kafka's frames, damaged and forged",
   async run(context) {
     if (context.replay !== undefined) return replay(context.replay);
     const targets = await (await fuzzRoom()).fuzzTargets();

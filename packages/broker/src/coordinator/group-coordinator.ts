@@ -6,6 +6,8 @@ export class GroupCoordinator {
   readonly #clock: Clock;
   readonly #groups = new Map<string, ConsumerGroup>();
   #isClosed = false;
+  /** Told of each group that has nobody any more. */
+  onEmpty: (id: string) => void = () => undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -29,7 +31,10 @@ export class GroupCoordinator {
   open(id: string): ConsumerGroup {
     const known = this.#groups.get(id);
     if (known !== undefined) return known;
-    const group = new ConsumerGroup(id, this.#clock, () => this.#groups.delete(id));
+    const group = new ConsumerGroup(id, this.#clock, () => {
+      this.#groups.delete(id);
+      this.onEmpty(id);
+    });
     this.#groups.set(id, group);
     return group;
   }

@@ -4,7 +4,7 @@ import type { Durability, Topic } from "@strandlog/log";
 import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
 import { type Answer, type BrokerContext, type Handler, handler, underway } from "../context.js";
 import { type Refusal, refusalOf } from "../error-codes.js";
-import { batchRefusal, owned, transactionalProducer } from "../produced-batch.js";
+import { appendTimeOf, batchRefusal, owned, transactionalProducer } from "../produced-batch.js";
 import { mapInTurns } from "../turns.js";
 
 type Body = RequestOf<typeof apis.produce>;
@@ -71,8 +71,14 @@ async function append(
   }
   try {
     const options = { durability: levelOf(acks, topic), idempotent: true };
-    const { offset } = await topic.appendBatch(index, owned(records as Buffer), options);
-    return { index, errorCode: ErrorCode.NONE, baseOffset: offset };
+    const batch = owned(records as Buffer);
+    const { offset } = await topic.appendBatch(index, batch, options);
+    return {
+      index,
+      errorCode: ErrorCode.NONE,
+      baseOffset: offset,
+      logAppendTimeMs: appendTimeOf(batch),
+    };
   } catch (error) {
     return refused(index, refusalOf(error));
   }

@@ -32,7 +32,7 @@ export interface UnplacedTransaction {
   readonly metadataBytes: number;
   readonly partitions: Iterable<FormingPartition>;
   concerns(target: AppendTarget): boolean;
-  place(): PlacedTransaction;
+  place(now: number): PlacedTransaction;
 }
 
 export class Appender {
@@ -102,7 +102,7 @@ export class Appender {
       if (known !== undefined) return this.#duplicate(partition, known, level, isStored);
       this.#formingBytes += size;
       this.#list(partition);
-      return partition.addBatch(batch, level, options.idempotent === true ? this.#clock.now() : undefined);
+      return partition.addBatch(batch, level, options.idempotent === true, this.#clock.now());
     };
     if (!this.#line.isEmpty || !this.#hasRoom(size)) {
       return this.#wait(target, partition.partition, size, options, place);
@@ -240,7 +240,7 @@ export class Appender {
   }
 
   #placeTransaction(transaction: UnplacedTransaction): PlacedTransaction {
-    const placed = transaction.place();
+    const placed = transaction.place(this.#clock.now());
     this.#formingBytes += placed.bytes;
     for (const partition of transaction.partitions) this.#list(partition);
     if (this.#busy === undefined) this.#gather();
@@ -248,7 +248,7 @@ export class Appender {
   }
 
   #add(partition: FormingPartition, record: RecordInput, size: number): void {
-    this.#formingBytes += partition.add(record, record.timestamp ?? this.#clock.now(), size);
+    this.#formingBytes += partition.add(record, this.#clock.now(), size);
     this.#list(partition);
   }
 

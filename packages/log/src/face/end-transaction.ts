@@ -49,7 +49,7 @@ export async function endTransaction(
         concerns: (target) => topics.has(target),
         place: () => {
           for (const { topic } of end.partitions) topic.check();
-          return new PlacedTransaction(parts, "disk", bytes, metadataBytes, () => puts);
+          return new PlacedTransaction(parts, "disk", bytes, metadataBytes, () => puts, now);
         },
       },
       {},

@@ -29,6 +29,7 @@ export interface RecordInput {
 export interface FormingConfig {
   durability: Durability;
   compression: SealOptions["compression"];
+  timestampType: "create" | "append";
   /** A batch that would grow beyond this is followed by another. */
   batchBytesMax: number;
   /** What goes along with a batch takes no more than this. */
@@ -60,6 +61,8 @@ interface FormingBatch<C extends Content = Content> {
   /** Its bytes, when it is full: sealed at once, while the storage may be busy with what came before. */
   sealed: Buffer | undefined;
   readonly baseOffset: number;
+  /** What all its records get for their time, where the topic wants that. */
+  appendTime: number | undefined;
   /** Those who wait for each level, if any. */
   os: Acknowledgement | undefined;
   disk: Acknowledgement | undefined;
@@ -129,9 +132,14 @@ export class FormingPartition {
   }
 
   /** Copies the record; answers the bytes that this took. `sizeMax` is what the record may take at most. */
-  add(record: RecordInput, timestamp: number, sizeMax: number): number {
+  add(record: RecordInput, now: number, sizeMax: number): number {
     let forming = this.#forming;
-    if (forming !== undefined && forming.builder.size + sizeMax > this.config.batchBytesMax) {
+    const { batchBytesMax, timestampType } = this.config;
+    const isStamped = timestampType === "append";
+    const isFull = forming !== undefined && forming.builder.size + sizeMax > batchBytesMax;
+    // The topic may have been altered.
+    const isOther = forming !== undefined && (forming.appendTime !== undefined) !== isStamped;
+    if (forming !== undefined && (isFull || isOther)) {
       forming.sealed = this.#bytesOf(forming);
       this.#full.push(forming);
       forming = undefined;
@@ -142,6 +150,7 @@ export class FormingPartition {
         builder,
         sealed: undefined,
         baseOffset: this.#nextOffset,
+        appendTime: undefined,
         os: undefined,
         disk: undefined,
         transaction: undefined,
@@ -151,7 +160,9 @@ export class FormingPartition {
     }
     const before = forming.builder.size;
     const isFirst = forming.builder.recordCount === 0;
+    const timestamp = isStamped ? now : (record.timestamp ?? now);
     forming.builder.append(record.key ?? null, record.value, record.headers, timestamp);
+    if (isStamped) forming.appendTime = forming.builder.maxTimestamp;
     this.#lastOffset = this.#nextOffset++;
     this.#lastBytes = forming.builder.size - before;
     return isFirst ? forming.builder.size : this.#lastBytes;
@@ -171,15 +182,15 @@ export class FormingPartition {
     return this.#ledger?.find(batch);
   }
 
-  /** Takes in a batch as it is; answers a receipt for its first record. `notedAt`: now, so that it is found again. */
-  addBatch(content: SealedBatch, level: Durability, notedAt: number | undefined): Receipt {
+  /** Takes in a batch as it is; answers a receipt for its first record. `isNoted`: so that it is found again. */
+  addBatch(content: SealedBatch, level: Durability, isNoted: boolean, now: number): Receipt {
     const { batch } = content;
     let metadata: MetadataPut | undefined;
-    if (notedAt !== undefined && batch.producerId >= 0) {
+    if (isNoted && batch.producerId >= 0) {
       this.#ledger ??= new ProducerLedger(this.id);
-      metadata = this.#ledger.add(batch, this.#nextOffset, notedAt, this.config.metadataBytesMax);
+      metadata = this.#ledger.add(batch, this.#nextOffset, now, this.config.metadataBytesMax);
     }
-    const added = this.#push(content, undefined, metadata);
+    const added = this.#push(content, undefined, now, metadata);
     return this.#receiptIn(added, added.baseOffset, content.size, level);
   }
 
@@ -191,12 +202,12 @@ export class FormingPartition {
   }
 
   /** Takes in a part of a transaction, or the marker that ends a producer's; answers the offset of its first record. */
-  place(content: Content, transaction: TogetherOrNot): number {
+  place(content: Content, transaction: TogetherOrNot, now: number): number {
     if (content instanceof SealedBatch && content.batch.isControl) {
       this.#ledger ??= new ProducerLedger(this.id);
       this.#ledger.end(content.batch, this.#nextOffset);
     }
-    return this.#push(content, transaction).baseOffset;
+    return this.#push(content, transaction, now).baseOffset;
   }
 
   /** Hands over what it can; what belongs to a transaction waits until all of that one may go. */
@@ -272,13 +283,18 @@ export class FormingPartition {
     return this.#full.slice(this.#taken);
   }
 
-  #push(builder: Content, transaction: TogetherOrNot | undefined, metadata?: MetadataPut): FormingBatch {
+  #push(
+    builder: Content,
+    transaction: TogetherOrNot | undefined,
+    now: number,
+    metadata?: MetadataPut,
+  ): FormingBatch {
     this.#cut();
-    const baseOffset = this.#nextOffset;
     const batch: FormingBatch = {
       builder,
       sealed: undefined,
-      baseOffset,
+      baseOffset: this.#nextOffset,
+      appendTime: this.config.timestampType === "append" ? now : undefined,
       os: undefined,
       disk: undefined,
       transaction,
@@ -312,10 +328,10 @@ export class FormingPartition {
     return this.#seal(head);
   }
 
-  #bytesOf({ builder, sealed, baseOffset }: FormingBatch): Buffer {
+  #bytesOf({ builder, sealed, baseOffset, appendTime }: FormingBatch): Buffer {
     if (builder instanceof BatchBuilder) this.#sizeHint = Math.ceil(builder.size * 1.1);
     const { compression } = this.config;
-    return sealed ?? builder.seal({ baseOffset, partitionLeaderEpoch: 0, compression });
+    return sealed ?? builder.seal({ baseOffset, partitionLeaderEpoch: 0, compression, appendTime });
   }
 
   #seal(batch: FormingBatch): TakenBatch {

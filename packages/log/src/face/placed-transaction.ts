@@ -31,6 +31,7 @@ export class PlacedTransaction implements TogetherOrNot {
     bytes: number,
     metadataBytes: number,
     metadata: (baseOffsets: readonly number[]) => readonly MetadataPut[],
+    now: number,
   ) {
     this.bytes = bytes;
     this.metadataBytes = metadataBytes;
@@ -40,7 +41,7 @@ export class PlacedTransaction implements TogetherOrNot {
       this.reject = reject;
     });
     this.#partitions = new Set(parts.map(({ partition }) => partition));
-    this.baseOffsets = parts.map(({ partition, builder }) => partition.place(builder, this));
+    this.baseOffsets = parts.map(({ partition, builder }) => partition.place(builder, this, now));
     this.metadata = metadata(this.baseOffsets);
   }
 

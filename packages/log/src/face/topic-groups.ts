@@ -117,6 +117,23 @@ export class TopicGroups {
     return { storage, puts, committed };
   }
 
+  /**
+   * Forgets what groups without consumers in this process have committed, partition by partition, where `isOver` says so.
+   * VERSION_CONFLICT if one commits meanwhile: its commit counts, and what was to go is there until the next time.
+   */
+  async expire(isOver: (group: string, committed: Committed) => boolean): Promise<void> {
+    const { storage, topicId } = this.#host;
+    const prefix = groupPrefix(topicId);
+    const puts: MetadataPut[] = [];
+    for (const { key, value, version } of await storage.metadata.list(prefix)) {
+      const { group, committed } = readCommitted(prefix, key, value);
+      if (this.#groups.get(group)?.hasMembers === true || !isOver(group, committed)) continue;
+      puts.push({ key, value: undefined, version });
+    }
+    if (puts.length === 0) return;
+    await storage.append({ batches: [], metadata: puts, durability: "disk", force: true }).durable;
+  }
+
   async describe(): Promise<GroupDescription[]> {
     const { sources, clock } = this.#host;
     const groups = await this.offsets();

@@ -124,7 +124,8 @@ export class Topic implements AppendTarget {
   /**
    * Appends a whole record batch as it is, for whoever passes batches on: what {@link Partition.readRaw} gave, or what a
    * client of Kafka's has sent. It is checked, not decoded, and handed over: its offsets and its leader epoch are
-   * written into the bytes. The receipt's offset is that of the first record.
+   * written into the bytes, and the time of the append where the topic's `timestampType` wants it. The receipt's offset
+   * is that of the first record.
    * Rejects with CORRUPT_BATCH, NUMBER_TOO_LARGE, RECORD_TOO_LARGE, if it is told to be idempotent OUT_OF_ORDER_SEQUENCE
    * and PRODUCER_FENCED, and for what {@link Topic.append} rejects.
    */
@@ -202,6 +203,12 @@ export class Topic implements AppendTarget {
   async deleteGroup(group: string): Promise<void> {
     this.check();
     await this.#groups.delete(group);
+  }
+
+  /** @internal See {@link TopicGroups.expire}. */
+  async expire(isOver: (group: string, committed: Committed) => boolean): Promise<void> {
+    this.check();
+    await this.#groups.expire(isOver);
   }
 
   /** {@link Topic.read} as a web stream; cancel it to end early. */
@@ -370,11 +377,12 @@ export class Topic implements AppendTarget {
     if (this.#config.durability === "memory") await this.#host.appender.handOver(forming);
   }
 
-  #formingConfigOf({ durability, compression, maxMessageBytes }: TopicConfig): FormingConfig {
+  #formingConfigOf({ durability, compression, timestampType, maxMessageBytes }: TopicConfig): FormingConfig {
     const { groupBytesMax } = this.#host.storage.manifest;
     const batchBytesMax = Math.max(batchHeaderBytes, Math.min(maxMessageBytes, groupBytesMax));
     const metadataBytesMax = Math.floor(groupBytesMax / 4);
-    return { durability, compression, batchBytesMax, metadataBytesMax, listeners: this.#listeners };
+    const listeners = this.#listeners;
+    return { durability, compression, timestampType, batchBytesMax, metadataBytesMax, listeners };
   }
 
   #noPartition(number: number): never {

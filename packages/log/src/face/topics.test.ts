@@ -187,6 +187,7 @@ const stored: TopicConfig = {
   durability: "os",
   compression: "gzip",
   cleanup: "consumed",
+  timestampType: "append",
   retentionMs: 7_000_000,
   retentionBytes: 5_000_000,
   segmentBytes: 2048,

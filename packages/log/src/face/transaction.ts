@@ -154,9 +154,9 @@ export class Transaction {
       metadataBytes,
       partitions: parts.map(({ partition }) => partition),
       concerns: (target) => this.#targets.has(target as TransactionTarget),
-      place: () => {
+      place: (now) => {
         for (const target of this.#targets) target.check();
-        return new PlacedTransaction(parts, durability, bytes, metadataBytes, metadata);
+        return new PlacedTransaction(parts, durability, bytes, metadataBytes, metadata, now);
       },
     };
   }

@@ -11,6 +11,7 @@ const topicEntry = {
     durability: "disk",
     compression: "gzip",
     cleanup: "delete",
+    timestampType: "append",
     retentionMs: -1,
     retentionBytes: -1,
     segmentBytes: 1_073_741_824,

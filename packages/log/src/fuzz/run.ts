@@ -123,7 +123,8 @@ class Judge {
   }
 
   #ended(input: Buffer, startedMs: number, memoryBytes: number, error: unknown): undefined {
-    const isTyped = error instanceof LogError && this.#codes.has(error.code);
+    const isTyped =
+      this.#target.isRefusal?.(error) ?? (error instanceof LogError && this.#codes.has(error.code));
     if (error !== undefined && !isTyped) throw error;
     const tookMs = performance.now() - startedMs;
     if (tookMs > caseMsMax) throw new FuzzViolation(`took ${Math.round(tookMs)} ms`);

@@ -9,6 +9,8 @@ export interface FuzzTarget {
   readonly share: number;
   /** The codes with which it may refuse an input. */
   readonly codes: readonly ErrorCode[];
+  /** Of a target whose errors are not the log's: whether it has refused an input. */
+  readonly isRefusal?: (error: unknown) => boolean;
   /** Inputs that are valid, or nearly: byte mutation starts from them. */
   readonly corpus: readonly Buffer[];
   /**

@@ -1,10 +1,17 @@
 // The encoder: records in, one RecordBatch v2 out. Owned by a partition while a batch forms, used once, dropped.
 // Appending a record allocates nothing; the caller's bytes are copied here and nowhere else.
 import { assert } from "../assert.js";
-import { batchCrcStart, batchField, batchHeaderBytes, batchPrefixBytes, writeInt64 } from "./batch-format.js";
+import {
+  attributeBits,
+  batchCrcStart,
+  batchField,
+  batchHeaderBytes,
+  batchPrefixBytes,
+  writeInt64,
+} from "./batch-format.js";
 import { type Compression, compress, compressionId } from "./compression.js";
 import { crc32c } from "./crc32c.js";
-import { placeBatch, type RecordBatch } from "./record-batch.js";
+import { placeBatch, type RecordBatch, stampBatch } from "./record-batch.js";
 import { varintSize, varlongSize, writeVarint, writeVarlong } from "./varint.js";
 
 export type Bytes = Uint8Array | string;
@@ -21,6 +28,8 @@ export interface SealOptions {
   baseOffset: number;
   partitionLeaderEpoch: number;
   compression: Compression;
+  /** What all its records get for their time; without it each keeps its own. */
+  appendTime?: number | undefined;
 }
 
 export class BatchBuilder {
@@ -103,10 +112,11 @@ export class BatchBuilder {
     batch.writeInt32BE(end - batchPrefixBytes, batchField.batchLength);
     batch.writeInt32BE(options.partitionLeaderEpoch, batchField.partitionLeaderEpoch);
     batch[batchField.magic] = 2;
-    batch.writeInt16BE(compressionId(codec), batchField.attributes);
+    const stamp = options.appendTime === undefined ? 0 : attributeBits.logAppendTime;
+    batch.writeInt16BE(compressionId(codec) | stamp, batchField.attributes);
     batch.writeInt32BE(this.#count - 1, batchField.lastOffsetDelta);
     writeInt64(batch, batchField.baseTimestamp, this.#baseTimestamp);
-    writeInt64(batch, batchField.maxTimestamp, this.#maxTimestamp);
+    writeInt64(batch, batchField.maxTimestamp, options.appendTime ?? this.#maxTimestamp);
     writeInt64(batch, batchField.producerId, -1);
     batch.writeInt16BE(-1, batchField.producerEpoch);
     batch.writeInt32BE(-1, batchField.baseSequence);
@@ -141,8 +151,9 @@ export class SealedBatch {
     return this.batch.bytes.readInt32BE(batchField.lastOffsetDelta) + 1;
   }
 
-  seal({ baseOffset, partitionLeaderEpoch }: SealOptions): Buffer {
+  seal({ baseOffset, partitionLeaderEpoch, appendTime }: SealOptions): Buffer {
     const { bytes } = this.batch;
+    if (appendTime !== undefined) stampBatch(bytes, appendTime);
     placeBatch(bytes, baseOffset, partitionLeaderEpoch);
     return bytes;
   }

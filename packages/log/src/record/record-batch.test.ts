@@ -9,7 +9,7 @@ import { BatchBuilder, type HeadersInput, recordSizeMax } from "./batch-builder.
 import { batchField, batchHeaderBytes, writeInt64 } from "./batch-format.js";
 import { type Compression, compress, compressionId } from "./compression.js";
 import { crc32c } from "./crc32c.js";
-import { batchLengthAt, placeBatch, RecordBatch } from "./record-batch.js";
+import { batchLengthAt, placeBatch, RecordBatch, stampBatch } from "./record-batch.js";
 
 const require = createRequire(import.meta.url);
 const KafkajsDecoder = require("kafkajs/src/protocol/decoder") as new (bytes: Buffer) => object;
@@ -180,6 +180,22 @@ test("a batch gets its place without a new checksum", () => {
     [batch.baseOffset, batch.nextOffset, batch.partitionLeaderEpoch],
     [2 ** 40 + 7, 2 ** 40 + 12, 9],
   );
+});
+
+test("a batch that is stamped has one time for all its records, for kafkajs too", async () => {
+  const builder = new BatchBuilder(100);
+  for (const timestamp of [5, 7, 6]) builder.append(null, "x".repeat(100), undefined, timestamp);
+  const bytes = builder.seal({ baseOffset: 3, partitionLeaderEpoch: 0, compression: "gzip" });
+  stampBatch(bytes, 1_700_000_000_000);
+  const batch = new RecordBatch(bytes).verify();
+  assert.deepEqual(
+    [batch.timestampType, batch.baseTimestamp, batch.maxTimestamp, batch.compression],
+    ["append", 5, 1_700_000_000_000, "gzip"],
+  );
+  const times = Array.from(batch.records(), ({ timestamp }) => timestamp);
+  assert.deepEqual(times, Array(3).fill(1_700_000_000_000));
+  const read = await decodeWithKafkajs(new KafkajsDecoder(bytes));
+  assert.equal(read.maxTimestamp, "1700000000000");
 });
 
 test("reading from an offset leaves out what comes before it", () => {

@@ -128,6 +128,14 @@ export function batchChecksum(bytes: Buffer): number {
   return combineCrc32c(head, bytes.readUInt32BE(batchField.crc), bytes.length - batchCrcStart);
 }
 
+/** Gives all records of a batch the time at which it is appended, and the batch the checksum that goes with it. */
+export function stampBatch(bytes: Buffer, appendTime: number): void {
+  const attributes = bytes.readInt16BE(batchField.attributes) | attributeBits.logAppendTime;
+  bytes.writeInt16BE(attributes, batchField.attributes);
+  writeInt64(bytes, batchField.maxTimestamp, appendTime);
+  bytes.writeUInt32BE(crc32c(bytes, 0, batchCrcStart), batchField.crc);
+}
+
 /** Gives a batch the offset and leader epoch that it gets in a partition: both lie outside its checksum. */
 export function placeBatch(bytes: Buffer, baseOffset: number, partitionLeaderEpoch: number): void {
   writeInt64(bytes, batchField.baseOffset, baseOffset);

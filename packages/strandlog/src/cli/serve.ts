@@ -5,13 +5,14 @@ import { type BrokerOptions, listen } from "@strandlog/broker";
 import { Command } from "commander";
 import { type GlobalOptions, globalOptions, openForWriting, withLog } from "./session.js";
 import { listenForSignals } from "./signals.js";
-import { parseInteger } from "./units.js";
+import { parseDuration, parseInteger } from "./units.js";
 
 interface ServeOptions extends GlobalOptions {
   readonly kafka: string;
   readonly advertise?: string;
   readonly autoCreateTopics: boolean;
   readonly numPartitions?: number;
+  readonly offsetsRetention?: number;
 }
 
 const help = `
@@ -37,6 +38,11 @@ export function serveCommand(): Command {
       "how many partitions a topic gets if nobody says (default: 1)",
       parseInteger,
     )
+    .option(
+      "--offsets-retention <duration>",
+      "how long committed offsets outlive their group's last member; -1: for ever (default: 7d)",
+      parseDuration,
+    )
     .addHelpText("after", help)
     .action(async (_: unknown, command: Command) => {
       await serve({ ...command.opts(), ...globalOptions(command) });
@@ -50,6 +56,7 @@ async function serve({
   advertise,
   autoCreateTopics,
   numPartitions,
+  offsetsRetention,
 }: ServeOptions): Promise<void> {
   const startedMs = performance.now();
   const interruption = listenForSignals();
@@ -58,6 +65,7 @@ async function serve({
     autoCreateTopics,
     ...(advertise === undefined ? {} : { advertise }),
     ...(numPartitions === undefined ? {} : { numPartitions }),
+    ...(offsetsRetention === undefined ? {} : { offsetsRetentionMs: offsetsRetention }),
   };
   subscribe("strandlog:broker", (message) => {
     const { error } = message as { error: unknown };

@@ -20,6 +20,7 @@ interface ConfigOptions extends GlobalOptions {
   readonly durability?: TopicConfig["durability"];
   readonly compression?: TopicConfig["compression"];
   readonly cleanup?: TopicConfig["cleanup"];
+  readonly timestampType?: TopicConfig["timestampType"];
   readonly config?: Config;
 }
 
@@ -113,6 +114,12 @@ function withConfig(command: Command): Command {
         "what goes: by age and size, or besides what all groups consumed",
       ).choices(["delete", "consumed"]),
     )
+    .addOption(
+      new Option(
+        "--timestamp-type <which>",
+        "which time records have: their own, or that of the append",
+      ).choices(["create", "append"]),
+    )
     .option(
       "--config <name=value>",
       `any of ${configNames}; with units such as 7d, 64MiB; may be repeated`,
@@ -132,13 +139,15 @@ function configOptions(command: Command): ConfigOptions {
   return { ...command.opts<ConfigOptions>(), ...globalOptions(command) };
 }
 
-function configOf({ partitions, durability, compression, cleanup, config }: ConfigOptions): Config {
+function configOf(options: ConfigOptions): Config {
+  const { partitions, durability, compression, cleanup, timestampType, config } = options;
   return {
     ...config,
     ...(partitions === undefined ? {} : { partitions }),
     ...(durability === undefined ? {} : { durability }),
     ...(compression === undefined ? {} : { compression }),
     ...(cleanup === undefined ? {} : { cleanup }),
+    ...(timestampType === undefined ? {} : { timestampType }),
   };
 }
 
