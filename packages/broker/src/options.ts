@@ -1,4 +1,5 @@
 // What a broker can be told, and the bounds within which it works.
+import { type TopicConfig, topicConfig } from "@strandlog/log";
 import { integer, invalid, refuseUnknown } from "./checked.js";
 import {
   type ListenerOptions,
@@ -23,6 +24,8 @@ export interface BrokerOptions {
   readonly autoCreateTopics?: boolean;
   /** How many partitions a topic gets if nobody says. Default 1. */
   readonly numPartitions?: number;
+  /** What a topic gets that a client makes, where the client does not say. Default: what the log gives to any topic. */
+  readonly topicDefaults?: Partial<Omit<TopicConfig, "partitions">>;
 }
 
 /** The options, all of them there and checked. */
@@ -32,22 +35,52 @@ export interface BrokerSettings {
   readonly nodeId: number;
   readonly autoCreateTopics: boolean;
   readonly numPartitions: number;
+  /** All of them; of its partitions only `numPartitions` counts. */
+  readonly topicDefaults: TopicConfig;
 }
 
-const known = ["kafka", "advertise", "listeners", "nodeId", "autoCreateTopics", "numPartitions"];
+const known = [
+  "kafka",
+  "advertise",
+  "listeners",
+  "nodeId",
+  "autoCreateTopics",
+  "numPartitions",
+  "topicDefaults",
+];
 const defaultPort = 9092;
+
+export const brokerDefaults = { nodeId: 1, autoCreateTopics: true, numPartitions: 1 } as const;
+
+/**
+ * Refuses what `listen` would refuse, before anything is opened.
+ *
+ * @throws LogError INVALID_ARGUMENT
+ */
+export function checkBrokerOptions(options: BrokerOptions): void {
+  brokerSettings(options);
+}
 
 export function brokerSettings(options: BrokerOptions): BrokerSettings {
   refuseUnknown(options, known);
-  const { nodeId = 1, autoCreateTopics = true, numPartitions = 1 } = options;
+  const {
+    nodeId = brokerDefaults.nodeId,
+    autoCreateTopics = brokerDefaults.autoCreateTopics,
+    numPartitions = brokerDefaults.numPartitions,
+  } = options;
+  const topicDefaults: Partial<TopicConfig> = options.topicDefaults ?? {};
   if (typeof autoCreateTopics !== "boolean") {
     throw invalid("autoCreateTopics", "autoCreateTopics must be true or false");
+  }
+  if (topicDefaults.partitions !== undefined) {
+    throw invalid("topicDefaults", "topicDefaults has no partitions: say numPartitions");
   }
   return {
     listeners: allListeners(options),
     nodeId: integer("nodeId", nodeId, 0, 2 ** 31 - 1),
     autoCreateTopics,
     numPartitions: integer("numPartitions", numPartitions, 1, 100_000),
+    topicDefaults: topicConfig(topicDefaults),
   };
 }
 
