@@ -61,6 +61,7 @@ test("a variable's underscore is a dot, two are an underscore, three a dash; wha
     STRANDLOG_LISTENER_NAME_MY__OWN_SSL_KEYSTORE_LOCATION: "/tls.pem",
     STRANDLOG_A___B: "1",
     KAFKA_NUM_PARTITIONS: "4",
+    STRANDLOG_PASSWORD: "of strandlog users",
     PATH: "/bin",
   };
   assert.deepEqual(

@@ -14,6 +14,8 @@ export interface Given {
 
 const fileBytesMax = 1024 * 1024;
 const variablePrefix = "STRANDLOG_";
+/** What another command reads. */
+const otherVariables: readonly string[] = ["STRANDLOG_PASSWORD"];
 /** What Kubernetes sets in every container beside a service that is called strandlog. */
 const servicesVariable =
   /^STRANDLOG_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
@@ -55,7 +57,8 @@ export function fileText(path: string, what: string): string {
  */
 export function givenInEnvironment(environment: Readonly<Record<string, string | undefined>>): Given[] {
   return Object.entries(environment).flatMap(([variable, text = ""]) => {
-    if (!variable.startsWith(variablePrefix) || servicesVariable.test(variable)) return [];
+    const isOurs = variable.startsWith(variablePrefix) && !otherVariables.includes(variable);
+    if (!isOurs || servicesVariable.test(variable)) return [];
     const name = variable
       .slice(variablePrefix.length)
       .toLowerCase()
