@@ -107,6 +107,13 @@ module.exports = {
       to: { pathNot: ["^packages/(broker|log|protocol)/"], dependencyTypesNot: ["core"] },
     },
     {
+      name: "the command's rooms",
+      comment: "Configuration and serving do not know the command, nor each other.",
+      severity: "error",
+      from: { path: "^packages/strandlog/src/(config|serving)/" },
+      to: { path: "^packages/strandlog/src/", pathNot: "^packages/strandlog/src/$1/" },
+    },
+    {
       name: "examples import what people install",
       severity: "error",
       from: { path: "^examples/" },

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { apis, ErrorCode } from "@strandlog/protocol";
-import { Client, serve } from "./test-support.js";
+import { Client, noId, serve } from "./test-support.js";
 import { startBroker } from "./testing/index.js";
 
 const topicType = 2;
@@ -123,6 +123,43 @@ test("configs are described with where they come from, and those that are asked 
   assert.equal((await ask(4, "1"))?.configs.find(({ name }) => name === "num.partitions")?.value, "1");
   assert.equal((await ask(4, "2"))?.errorCode, ErrorCode.INVALID_REQUEST);
   assert.equal((await ask(8, "1"))?.errorCode, ErrorCode.INVALID_REQUEST);
+});
+
+test("topics that clients make get what the broker was told, unless the client says otherwise", async (t) => {
+  const { broker, log } = await serve(t, { topicDefaults: { retentionMs: 5000, durability: "os" } });
+  const client = await Client.connect(t, broker);
+  await client.request(apis.metadata, 9, {
+    topics: [{ name: "made", topicId: noId }],
+    allowAutoTopicCreation: true,
+    includeClusterAuthorizedOperations: false,
+    includeTopicAuthorizedOperations: false,
+  });
+  const made = wanted("orders", {
+    "retention.ms": "7000",
+    "segment.ms": "6000",
+    "strandlog.durability": null,
+  });
+  const { topics } = await client.request(apis.createTopics, 7, { topics: [made] });
+  const sources = new Map(topics[0]?.configs?.map(({ name, configSource }) => [name, configSource]));
+  assert.deepEqual(
+    ["retention.ms", "strandlog.durability", "retention.bytes"].map((name) => sources.get(name)),
+    [1, 4, 5],
+  );
+  const own = await log.topic("own");
+  const configs = [own, await log.topic("made"), await log.topic("orders")].map(({ config }) => config);
+  assert.deepEqual(
+    configs.map(({ retentionMs, durability, segmentMs }) => [retentionMs, durability, segmentMs]),
+    [
+      [-1, "disk", 604_800_000],
+      [5000, "os", 604_800_000],
+      [7000, "os", 6000],
+    ],
+  );
+  const setBy = async (topic: string) => (await configsOf(client, topic)).get("retention.ms")?.configSource;
+  assert.deepEqual([await setBy("made"), await setBy("orders"), await setBy("own")], [4, 1, 1]);
+  const resource = { resourceType: topicType, resourceName: "orders", configs: [] };
+  await client.request(apis.alterConfigs, 2, { resources: [resource], validateOnly: false });
+  assert.equal((await log.topic("orders")).config.retentionMs, 5000);
 });
 
 test("configs are altered one by one, or all at once", async (t) => {

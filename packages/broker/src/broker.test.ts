@@ -309,6 +309,8 @@ test("options that are unknown or out of bounds are refused by name, and an addr
     [{ nodeId: -1 }, /nodeId/],
     [{ numPartitions: 0 }, /numPartitions/],
     [{ autoCreateTopics: 1 }, /autoCreateTopics/],
+    [{ topicDefaults: { retentionMs: -2 } }, /retentionMs/],
+    [{ topicDefaults: { partitions: 2 } }, /numPartitions/],
   ] as const) {
     await assert.rejects(listen(log, options as object), name);
   }

@@ -1,4 +1,5 @@
 // What a broker can be told, and the bounds within which it works.
+import { type TopicConfig, topicConfig } from "@strandlog/log";
 import { integer, invalid, refuseUnknown } from "./checked.js";
 import {
   type ListenerOptions,
@@ -28,6 +29,8 @@ export interface BrokerOptions {
    * in milliseconds; -1 keeps it. Default 7 days. Topics whose `cleanup` is "consumed" keep it in any case.
    */
   readonly offsetsRetentionMs?: number;
+  /** What a topic gets that a client makes, where the client does not say. Default: what the log gives to any topic. */
+  readonly topicDefaults?: Partial<Omit<TopicConfig, "partitions">>;
 }
 
 /** The options, all of them there and checked. */
@@ -38,6 +41,8 @@ export interface BrokerSettings {
   readonly autoCreateTopics: boolean;
   readonly numPartitions: number;
   readonly offsetsRetentionMs: number;
+  /** All of them; of its partitions only `numPartitions` counts. */
+  readonly topicDefaults: TopicConfig;
 }
 
 const known = [
@@ -48,16 +53,40 @@ const known = [
   "autoCreateTopics",
   "numPartitions",
   "offsetsRetentionMs",
+  "topicDefaults",
 ];
 const defaultPort = 9092;
-const weekMs = 7 * 24 * 60 * 60 * 1000;
+
+export const brokerDefaults = {
+  nodeId: 1,
+  autoCreateTopics: true,
+  numPartitions: 1,
+  offsetsRetentionMs: 604_800_000,
+} as const;
+
+/**
+ * Refuses what `listen` would refuse, before anything is opened.
+ *
+ * @throws LogError INVALID_ARGUMENT
+ */
+export function checkBrokerOptions(options: BrokerOptions): void {
+  brokerSettings(options);
+}
 
 export function brokerSettings(options: BrokerOptions): BrokerSettings {
   refuseUnknown(options, known);
-  const { nodeId = 1, autoCreateTopics = true, numPartitions = 1 } = options;
-  const { offsetsRetentionMs = weekMs } = options;
+  const {
+    nodeId = brokerDefaults.nodeId,
+    autoCreateTopics = brokerDefaults.autoCreateTopics,
+    numPartitions = brokerDefaults.numPartitions,
+    offsetsRetentionMs = brokerDefaults.offsetsRetentionMs,
+  } = options;
+  const topicDefaults: Partial<TopicConfig> = options.topicDefaults ?? {};
   if (typeof autoCreateTopics !== "boolean") {
     throw invalid("autoCreateTopics", "autoCreateTopics must be true or false");
+  }
+  if (topicDefaults.partitions !== undefined) {
+    throw invalid("topicDefaults", "topicDefaults has no partitions: say numPartitions");
   }
   return {
     listeners: allListeners(options),
@@ -65,6 +94,7 @@ export function brokerSettings(options: BrokerOptions): BrokerSettings {
     autoCreateTopics,
     numPartitions: integer("numPartitions", numPartitions, 1, 100_000),
     offsetsRetentionMs: integer("offsetsRetentionMs", offsetsRetentionMs, -1, Number.MAX_SAFE_INTEGER),
+    topicDefaults: topicConfig(topicDefaults),
   };
 }
 

@@ -7,12 +7,15 @@ export interface ConfigEntry {
   readonly name: string;
   readonly value: string;
   readonly isReadOnly: boolean;
-  /** Nobody has set it. */
-  readonly isDefault: boolean;
+  /** Who has set it, as far as the value tells: the topic's owner, the broker's configuration, or nobody. */
+  readonly setBy: "topic" | "broker" | "nobody";
   /** Kafka's number for its type. */
   readonly type: number;
   readonly documentation: string;
 }
+
+/** Kafka's numbers for who has set a value. */
+export const configSources = { topic: 1, broker: 4, nobody: 5 } as const;
 
 /** A value to be set, or null for the default. */
 export type ConfigChanges = ReadonlyMap<string, string | null>;
@@ -103,7 +106,7 @@ const settings: readonly Setting[] = [
 ];
 
 /** What is always so. */
-const fixed: readonly Omit<ConfigEntry, "isReadOnly" | "isDefault">[] = [
+const fixed: readonly Omit<ConfigEntry, "isReadOnly" | "setBy">[] = [
   { name: "flush.messages", value: "1", type: types.long, documentation: "see strandlog.durability" },
   { name: "min.insync.replicas", value: "1", type: types.int, documentation: "there is one broker" },
   {
@@ -120,22 +123,30 @@ const fixed: readonly Omit<ConfigEntry, "isReadOnly" | "isDefault">[] = [
   },
 ];
 
-const defaults = topicConfig({});
+const ownDefaults = topicConfig({});
 
-export function configEntries(config: TopicConfig): ConfigEntry[] {
-  const changeable = settings.map(({ name, type, documentation, text }) => ({
-    name,
-    value: text(config),
-    isReadOnly: false,
-    isDefault: text(config) === text(defaults),
-    type,
-    documentation,
-  }));
-  return [...changeable, ...fixed.map((each) => ({ ...each, isReadOnly: true, isDefault: true }))];
+/** `defaults`: what topics get from this broker. */
+export function configEntries(config: TopicConfig, defaults: TopicConfig): ConfigEntry[] {
+  const changeable = settings.map(({ name, type, documentation, text }): ConfigEntry => {
+    const value = text(config);
+    const setBy = value !== text(defaults) ? "topic" : value !== text(ownDefaults) ? "broker" : "nobody";
+    return { name, value, isReadOnly: false, setBy, type, documentation };
+  });
+  return [
+    ...changeable,
+    ...fixed.map((each): ConfigEntry => ({ ...each, isReadOnly: true, setBy: "nobody" })),
+  ];
 }
 
-/** @throws LogError INVALID_ARGUMENT for what is unknown, cannot be changed or is no legal value. */
-export function parseChanges(changes: ConfigChanges): Partial<TopicConfig> {
+/**
+ * What null stands for comes from the defaults.
+ *
+ * @throws LogError INVALID_ARGUMENT for what is unknown, cannot be changed or is no legal value.
+ */
+export function parseChanges(
+  changes: ConfigChanges,
+  defaults: TopicConfig = ownDefaults,
+): Partial<TopicConfig> {
   let parsed: Partial<TopicConfig> = {};
   for (const [name, text] of changes) {
     const setting = settings.find((each) => each.name === name);

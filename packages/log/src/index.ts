@@ -29,7 +29,7 @@ export type {
 } from "./face/transaction.js";
 export type { DirectoryLock, File, FileSystem } from "./fs/index.js";
 export { type LogOptions, openLog } from "./open.js";
-export { type LogSettings, type TopicConfig, topicConfig } from "./options.js";
+export { type LogSettings, logSettings, type TopicConfig, topicConfig } from "./options.js";
 export type { Bytes, Compression, Header, HeadersInput, LogRecord, RecordBatch } from "./record/index.js";
 export type { Durability, FileRange, PartitionDescription, StorageCounters } from "./storage/contracts.js";
 export type { RecoveryProgress } from "./storage/file/open-file-storage.js";

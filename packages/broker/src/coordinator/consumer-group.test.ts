@@ -1,6 +1,7 @@
 // Who is in a group, who leads it, and how it gets from one generation to the next. Time is in timeouts.test.ts,
 // members that keep their name in static-members.test.ts.
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import { ErrorCode } from "@strandlog/protocol";
 import { groupMembersMax } from "../limits.js";
@@ -364,4 +365,18 @@ test("who asks again while it waits is answered once, the request before it is s
   assert.equal(await isPending(currentSync), true);
   await scene.sync(await current, { [follower.memberId]: "new" });
   assert.equal((await currentSync).assignment.toString(), "new");
+});
+
+test("each rebalance is published with its group, generation and how many are in it", async (t) => {
+  const messages: unknown[] = [];
+  const note = (message: unknown) => messages.push(message);
+  subscribe("strandlog:rebalance", note);
+  t.after(() => unsubscribe("strandlog:rebalance", note));
+  const scene = new TestGroup();
+  const { memberId } = await scene.join("");
+  scene.leave(memberId);
+  assert.deepEqual(messages, [
+    { group: "group", generation: 1, members: 1 },
+    { group: "group", generation: 2, members: 0 },
+  ]);
 });

@@ -2,12 +2,16 @@
 // decides who gets what and tells with its SyncGroup; from then on they send heartbeats, until somebody comes or goes
 // and all join again. Nothing of it outlives the process: members that are not known any more join again, and go on
 // from the offsets that are committed.
+import { channel } from "node:diagnostics_channel";
 import type { Clock, Timer } from "@strandlog/log";
 import { ErrorCode } from "@strandlog/protocol";
 import { groupMembersMax } from "../limits.js";
 import { type Joining, type JoinResult, Member, noAssignment, type SyncResult } from "./member.js";
 
 export type GroupState = "Empty" | "PreparingRebalance" | "CompletingRebalance" | "Stable";
+
+/** After each rebalance: the group, its generation, how many are in it. */
+const rebalances = channel("strandlog:rebalance");
 
 /** Who asks. */
 export interface Identity {
@@ -238,6 +242,9 @@ export class ConsumerGroup {
       return;
     }
     this.#generation++;
+    if (rebalances.hasSubscribers) {
+      rebalances.publish({ group: this.id, generation: this.#generation, members: this.#members.size });
+    }
     if (joined.length === 0) {
       this.#state = "Empty";
       this.#protocol = null;

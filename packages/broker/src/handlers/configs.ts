@@ -8,6 +8,7 @@ import {
   type ConfigChanges,
   type ConfigEntry,
   configEntries,
+  configSources,
   parseChanges,
 } from "../topic-configs.js";
 
@@ -17,7 +18,6 @@ type Incremental = RequestOf<typeof apis.incrementalAlterConfigs>["resources"][n
 
 /** Kafka's numbers. */
 const resourceTypes = { topic: 2, broker: 4 } as const;
-const sources = { topic: 1, static: 4, default: 5 } as const;
 const operations = { set: 0, delete: 1 } as const;
 
 interface Resource {
@@ -49,18 +49,16 @@ export const describeConfigsHandler: Handler = handler(
 async function entriesOf(resource: Resource, broker: BrokerContext): Promise<DescribedEntry[] | Refusal> {
   if (resource.resourceType === resourceTypes.broker) return brokerEntries(resource.resourceName, broker);
   const topic = await topicOf(resource, broker);
-  return isRefusal(topic)
-    ? topic
-    : configEntries(topic.config).map((entry) => described(entry, sources.topic));
+  return isRefusal(topic) ? topic : configEntries(topic.config, broker.settings.topicDefaults).map(described);
 }
 
-function described(entry: ConfigEntry, setBy: number): DescribedEntry {
-  const { name, value, isReadOnly, isDefault, type, documentation } = entry;
+function described(entry: ConfigEntry): DescribedEntry {
+  const { name, value, isReadOnly, setBy, type, documentation } = entry;
   return {
     name,
     value,
     readOnly: isReadOnly,
-    configSource: isDefault ? sources.default : setBy,
+    configSource: configSources[setBy],
     isSensitive: false,
     synonyms: [],
     configType: type,
@@ -75,10 +73,14 @@ function brokerEntries(name: string, { settings }: BrokerContext): DescribedEntr
     return { errorCode: ErrorCode.INVALID_REQUEST, errorMessage: `there is no broker ${name}` };
   }
   const entry = (key: string, value: unknown, type: number): DescribedEntry =>
-    described(
-      { name: key, value: String(value), isReadOnly: true, isDefault: false, type, documentation: "" },
-      sources.static,
-    );
+    described({
+      name: key,
+      value: String(value),
+      isReadOnly: true,
+      setBy: "broker",
+      type,
+      documentation: "",
+    });
   return [
     entry("auto.create.topics.enable", autoCreateTopics, 1),
     entry("broker.id", nodeId, 3),
@@ -129,7 +131,7 @@ async function alter(
   try {
     const topic = await topicOf(resource, broker);
     if (isRefusal(topic)) return { ...nameOf(resource), ...topic };
-    const parsed = parseChanges(changes);
+    const parsed = parseChanges(changes, broker.settings.topicDefaults);
     if (validateOnly) topicConfig(parsed, topic.config);
     else await topic.alter(parsed);
     return { ...nameOf(resource), errorCode: ErrorCode.NONE };

@@ -56,7 +56,8 @@ async function describe(
 /** Somebody else may have made it meanwhile. */
 async function create(name: string, { topics, settings }: BrokerContext): Promise<Topic | undefined> {
   if (!settings.autoCreateTopics) return undefined;
-  return topics.create(name, { partitions: settings.numPartitions }).catch(async (error: unknown) => {
+  const config = { ...settings.topicDefaults, partitions: settings.numPartitions };
+  return topics.create(name, config).catch(async (error: unknown) => {
     const made = await topics.find(name);
     if (made === undefined) throw error;
     return made;

@@ -3,7 +3,7 @@ import { apis, ErrorCode, type RequestOf, type ResponseOf, zeroUuid } from "@str
 import { type BrokerContext, type Handler, handler } from "../context.js";
 import { configRefusalOf, type Refusal, refusalOf } from "../error-codes.js";
 import { createdPartitionsMax } from "../limits.js";
-import { type ConfigEntry, configEntries, parseChanges } from "../topic-configs.js";
+import { type ConfigEntry, configEntries, configSources, parseChanges } from "../topic-configs.js";
 import { mapInTurns } from "../turns.js";
 
 type Wanted = RequestOf<typeof apis.createTopics>["topics"][number];
@@ -44,10 +44,12 @@ async function create(wanted: Wanted, validateOnly: boolean, broker: BrokerConte
     const refusal = refusalFor(wanted, numPartitions);
     if (refusal !== undefined) return { ...place, topicId: zeroUuid, ...refusal };
     const changes = new Map(configs.map(({ name: config, value }) => [config, value]));
-    const config = topicConfig({ ...parseChanges(changes), partitions: numPartitions });
+    const { topicDefaults } = broker.settings;
+    const asked = { ...parseChanges(changes, topicDefaults), partitions: numPartitions };
+    const config = topicConfig(asked, topicDefaults);
     const described = {
       ...place,
-      configs: configEntries(config).map(createdEntry),
+      configs: configEntries(config, topicDefaults).map(createdEntry),
       errorCode: ErrorCode.NONE,
     };
     if (validateOnly) return { ...described, topicId: zeroUuid, ...(await nameRefusal(name, broker)) };
@@ -63,8 +65,8 @@ async function nameRefusal(name: string, { log }: BrokerContext): Promise<Refusa
   return { errorCode: ErrorCode.TOPIC_ALREADY_EXISTS, errorMessage: `the topic "${name}" exists already` };
 }
 
-function createdEntry({ name, value, isReadOnly, isDefault }: ConfigEntry) {
-  return { name, value, readOnly: isReadOnly, configSource: isDefault ? 5 : 1, isSensitive: false };
+function createdEntry({ name, value, isReadOnly, setBy }: ConfigEntry) {
+  return { name, value, readOnly: isReadOnly, configSource: configSources[setBy], isSensitive: false };
 }
 
 function refusalFor({ replicationFactor }: Wanted, numPartitions: number): Refusal | undefined {

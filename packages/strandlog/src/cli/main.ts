@@ -1,5 +1,4 @@
 // The strandlog command: what it is called with decides which file of this folder does the work.
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { appendCommand } from "./append.js";
 import { dumpCommand } from "./dump.js";
@@ -11,10 +10,7 @@ import { statsCommand } from "./stats.js";
 import { topicsCommand } from "./topics.js";
 import { usersCommand } from "./users.js";
 import { verifyCommand } from "./verify.js";
-
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
+import { version } from "./version.js";
 
 const help = `
 Examples:

@@ -1,0 +1,42 @@
+// Of very many alike only some are told, and how many were not.
+
+/** How often one kind may be told within the time. */
+const countMax = 10;
+const windowMs = 10_000;
+
+interface Window {
+  readonly sinceMs: number;
+  told: number;
+  suppressed: number;
+}
+
+export class RateLimit {
+  readonly #nowMs: () => number;
+  readonly #windows = new Map<string, Window>();
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  /**
+   * Whether to tell, and how many of this kind have not been told since the last that was.
+   *
+   * @param kind one of few: not what a client has chosen
+   */
+  admit(kind: string): { readonly suppressed: number } | undefined {
+    const nowMs = this.#nowMs();
+    let window = this.#windows.get(kind);
+    const suppressed = window?.suppressed ?? 0;
+    if (window === undefined || nowMs - window.sinceMs >= windowMs) {
+      window = { sinceMs: nowMs, told: 0, suppressed };
+      this.#windows.set(kind, window);
+    }
+    if (window.told >= countMax) {
+      window.suppressed++;
+      return undefined;
+    }
+    window.told++;
+    window.suppressed = 0;
+    return { suppressed };
+  }
+}
