@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { chart } from "./chart.js";
@@ -10,12 +10,13 @@ import { verdicts } from "./goals.js";
 import { type Kept, markdown } from "./markdown.js";
 import { goalTable, machine, table } from "./report.js";
 import { measure, type Row } from "./rounds.js";
-import { subjects } from "./subjects.js";
+import { kafkaClasspathFile, subjects } from "./subjects.js";
+import { wirePrefix, wireWorkloads } from "./wire/workloads.js";
 import { workloads } from "./workloads.js";
 
 const help = `npm run bench -- [TEXT...] [options]
 
-Runs the workloads whose name contains one of the texts, or all of them.
+Runs the workloads whose name contains one of the texts, or all of them but those on the wire: "wire" names these.
 
   --quick            the most telling workloads, one short round: a few minutes
   --rounds N         how often each is run; default 3
@@ -29,6 +30,7 @@ Runs the workloads whose name contains one of the texts, or all of them.
   --prepare          installs and builds the peers first: needs npm, and for some Cargo or Go
 
   npm run bench -- --quick --json results.json
+  npm run bench -- wire --rounds 3
   npm run bench -- "4,096 in flight" --subjects strandlog,lmdb --rounds 5
 `;
 
@@ -56,7 +58,8 @@ else {
     options.from === undefined ? await run() : (JSON.parse(readFileSync(options.from, "utf8")) as Kept);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(kept, null, 2)}\n`);
   if (options.chart !== undefined) writeFileSync(options.chart, chart(kept.rows, kept.machine));
-  if (options.markdown !== undefined) writeFileSync(options.markdown, markdown(kept));
+  if (options.markdown !== undefined)
+    writeFileSync(options.markdown, markdown(kept, basename(options.chart ?? "performance.svg")));
 }
 
 async function run(): Promise<Kept> {
@@ -64,8 +67,10 @@ async function run(): Promise<Kept> {
   const directory = mkdtempSync(join(base, "strandlog-bench-"));
   const only = options.subjects?.split(",");
   const wants = (name: string): boolean =>
-    positionals.length === 0 || positionals.some((text) => name.includes(text));
-  const chosen = workloads.filter(({ name, isQuick }) => wants(name) && (!options.quick || isQuick === true));
+    positionals.length === 0 ? !name.startsWith(wirePrefix) : positionals.some((text) => name.includes(text));
+  const chosen = [...workloads, ...wireWorkloads].filter(
+    ({ name, isQuick }) => wants(name) && (!options.quick || isQuick === true),
+  );
   if (chosen.length === 0) throw new Error("no workload has such a name: see --help");
   const rows: Row[] = [];
   process.stdout.write(`${machine()}\n\n`);
@@ -102,6 +107,11 @@ function prepare(): void {
     ["node", "npm", ["run", "prepare-peers"]],
     ["rust", "cargo", ["build", "--release"]],
     ["go", "go", ["build", "-o", "peer", "."]],
+    [
+      "kafka",
+      "mvn",
+      ["--quiet", "--batch-mode", "dependency:build-classpath", `-Dmdep.outputFile=${kafkaClasspathFile}`],
+    ],
   ];
   for (const [language, command, args] of steps) {
     const directory = fileURLToPath(new URL(`../peers/${language}`, import.meta.url));

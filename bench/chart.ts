@@ -3,6 +3,7 @@
 import { figure } from "./report.js";
 import type { Row } from "./rounds.js";
 import { ours } from "./subjects.js";
+import { wirePanels } from "./wire/panels.js";
 
 const shown: readonly (readonly [workload: string, title: string])[] = [
   ["append 100 B durably, 1 in flight", "Durable appends a second, one after the other"],
@@ -16,6 +17,7 @@ const shown: readonly (readonly [workload: string, title: string])[] = [
   ["os durability, 256 B in batches of 256", "Batches of 64 KiB, not synced, MB/s"],
   ["queues: append, and delete what is done", "Queues: append, and delete what is done, records/s"],
   ["read records of 100 B", "Records of 100 B read a second"],
+  ...wirePanels,
 ];
 
 const width = 1040;

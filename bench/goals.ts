@@ -1,6 +1,8 @@
 // The goals, each a figure of one run held against another of the same run.
+import { divided, type Figure, type Goal, inverse, most, percent, times } from "./goal.js";
 import type { Row } from "./rounds.js";
 import { ours } from "./subjects.js";
+import { wireGoals } from "./wire/goals.js";
 
 export interface Verdict {
   readonly goal: string;
@@ -9,21 +11,7 @@ export interface Verdict {
   readonly isMet: boolean;
 }
 
-type Figure = (workload: string, subject?: string) => number | undefined;
-
-interface Goal {
-  readonly goal: string;
-  readonly wanted: string;
-  /** What is compared with `bound`; undefined when it was not measured. */
-  readonly seen: (value: Figure, ratio: Figure) => number | undefined;
-  readonly bound: number;
-  readonly better: "more" | "less";
-  readonly show: (seen: number) => string;
-}
-
 const npmPeers = ["lmdb", "better-sqlite3", "classic-level", "hypercore", "async-append-only-log"];
-const times = (seen: number): string => `${seen.toFixed(2)} ×`;
-const percent = (seen: number): string => `${Math.round(seen * 100)} %`;
 const serial = "append 100 B durably, 1 in flight";
 const flood = "append 100 B durably, 4,096 in flight";
 const sustained = "bulk, 1 MiB batches, sustained";
@@ -169,24 +157,11 @@ export function verdicts(rows: readonly Row[]): Verdict[] {
     (field: "value" | "ratio"): Figure =>
     (workload, subject = ours) =>
       rows.find((row) => row.workload === workload && row.subject === subject)?.[field];
-  return goals.flatMap(({ goal, wanted, seen, bound, better, show }) => {
+  return [...goals, ...wireGoals].flatMap(({ goal, wanted, seen, bound, better, show }) => {
     const figure = seen(look("value"), look("ratio"));
     if (figure === undefined) return [];
     return [
       { goal, wanted, seen: show(figure), isMet: better === "more" ? figure >= bound : figure <= bound },
     ];
   });
-}
-
-function divided(dividend: number | undefined, divisor: number | undefined): number | undefined {
-  return dividend === undefined || divisor === undefined ? undefined : dividend / divisor;
-}
-
-function inverse(ratio: number | undefined): number | undefined {
-  return divided(1, ratio);
-}
-
-function most(values: readonly (number | undefined)[]): number | undefined {
-  const there = values.filter((value) => value !== undefined);
-  return there.length === 0 ? undefined : Math.max(...there);
 }

@@ -11,7 +11,8 @@ export interface Kept {
   readonly rows: readonly Row[];
 }
 
-export function markdown({ machine, date, command, rows }: Kept): string {
+/** `chart`: the file beside the page that shows them. */
+export function markdown({ machine, date, command, rows }: Kept, chart: string): string {
   const goals = verdicts(rows);
   const met = goals.filter(({ isMet }) => isMet).length;
   return [
@@ -19,7 +20,7 @@ export function markdown({ machine, date, command, rows }: Kept): string {
     "",
     `Made by \`${command}\` on ${date.slice(0, 10)}: ${machine}. How to read it, and what bounds each figure: [performance.md](performance.md).`,
     "",
-    "![the most telling figures as bars](performance.svg)",
+    `![the most telling figures as bars](${chart})`,
     "",
     `## Goals: ${met} of ${goals.length} met`,
     "",

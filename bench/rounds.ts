@@ -39,6 +39,7 @@ const usual = {
   partitions: 1,
   bytes: 0,
   readers: 0,
+  client: "",
 };
 
 /** The rows of one workload. */

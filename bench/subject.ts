@@ -17,6 +17,8 @@ export interface Request {
   readonly bytes: number;
   /** Readers beside the writer. */
   readonly readers: number;
+  /** On the wire: whose client it is, or what is looked at instead of a client's rates. */
+  readonly client: "java" | "kcat" | "platformatic" | "latency" | "start" | "";
 }
 
 export interface Answer {
@@ -31,6 +33,11 @@ export interface Answer {
   /** What only some workloads tell. */
   readonly heapBytes?: number;
   readonly descriptors?: number;
+  readonly readSeconds?: number;
+  readonly reopenSeconds?: number;
+  readonly processorSeconds?: number;
+  readonly readProcessorSeconds?: number;
+  readonly residentBytes?: number;
 }
 
 export interface Latency {

@@ -15,9 +15,14 @@ export interface Subject {
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const peers = here("../peers");
-const prepare = "npm run bench -- --prepare";
+export const prepare = "npm run bench -- --prepare";
+/** Where Kafka's jars are, once it has been made ready. */
+export const kafkaClasspathFile: string = `${peers}/kafka/classpath.txt`;
 
 export const ours = "strandlog";
+/** As it comes, it leaves syncing to the system; and so that it syncs before each acknowledgement. */
+export const kafka = "kafka";
+export const kafkaSynced = "kafka flush.messages=1";
 const inProcess = ["lmdb", "better-sqlite3", "classic-level", "hypercore", "async-append-only-log"];
 
 export const subjects: readonly Subject[] = [
@@ -30,6 +35,8 @@ export const subjects: readonly Subject[] = [
   native("raft-wal", "go/peer", "Go"),
   nodePeer("redis", "server"),
   nodePeer("nats", "server"),
+  broker(kafka),
+  broker(kafkaSynced),
 ];
 
 export function subjectNamed(name: string): Subject {
@@ -71,6 +78,11 @@ export async function ask(subject: Subject, request: Request, timeoutMs: number)
 function nodePeer(name: string, kind: "npm" | "server"): Subject {
   const needs = { path: `${peers}/node/node_modules`, what: "the packages are not installed" };
   return { name, kind, command: [process.execPath, `${peers}/node/peer.mjs`], needs };
+}
+
+function broker(name: string): Subject {
+  const needs = { path: kafkaClasspathFile, what: "its jars are not there, with mvn" };
+  return { name, kind: "server", command: [process.execPath, here("wire/kafka.js")], needs };
 }
 
 function native(name: string, program: string, tool: string): Subject {

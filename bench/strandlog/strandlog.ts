@@ -17,4 +17,6 @@ await serve({
   open,
   makeTopics,
   idle,
+  // Its clients are not to be a burden on what is measured within this process.
+  wire: async (request) => (await import("../wire/measuring.js")).wire(request),
 });

@@ -1,3 +1,4 @@
+import { brokerRow } from "./broker-killed/broker-row.js";
 import { bitflipRow } from "./damage/bitflip-row.js";
 import { indexRow } from "./damage/index-row.js";
 import { fullDiskRow } from "./full-disk/full-disk-row.js";
@@ -20,6 +21,7 @@ export const rows: readonly Row[] = [
   mutantsRow,
   syscallsRow,
   kill9Row,
+  brokerRow,
   bitflipRow,
   indexRow,
   fullDiskRow,

@@ -1,0 +1,73 @@
+// `strandlog serve` as a process of its own, on one directory and one port, killed and started again: its clients are
+// to believe that it is the same broker all the time.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { Readable } from "node:stream";
+
+const command: string = new URL("../../../../packages/strandlog/dist/cli/main.js", import.meta.url).pathname;
+const startMsMax = 30_000;
+const exitCodeOfSigterm = 143;
+
+export class BrokerProcess {
+  readonly bootstrap: string;
+  readonly #directory: string;
+  readonly #fault: (problem: string) => void;
+  #child: ChildProcess | undefined;
+  #gone: Promise<unknown> = Promise.resolve();
+
+  constructor(directory: string, port: number, fault: (problem: string) => void) {
+    this.bootstrap = `127.0.0.1:${port}`;
+    this.#directory = directory;
+    this.#fault = fault;
+  }
+
+  /** Begins to start it; the promise settles when it listens, or has ended before it did. */
+  start(): Promise<void> {
+    const args = ["--data", this.#directory, "--json", "serve", "--kafka", this.bootstrap];
+    const child = spawn(process.execPath, [command, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = child;
+    let complaint = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      complaint += text;
+    });
+    // Clients that are in order give it no reason to say anything, nor to end.
+    this.#gone = once(child, "close").then(([code, signal]) => {
+      const isWanted = signal === "SIGKILL" || code === exitCodeOfSigterm;
+      if (!isWanted) this.#fault(`the broker ended by itself: ${signal ?? code} ${complaint.trim()}`);
+      else if (complaint !== "") this.#fault(`the broker said: ${complaint.trim()}`);
+    });
+    return this.#listening(child.stdout);
+  }
+
+  async kill(): Promise<void> {
+    this.#child?.kill("SIGKILL");
+    await this.#gone;
+  }
+
+  /** In good order. */
+  async stop(): Promise<void> {
+    this.#child?.kill("SIGTERM");
+    await this.#gone;
+  }
+
+  async #listening(output: Readable): Promise<void> {
+    const timer = setTimeout(() => {
+      this.#fault(`the broker did not listen within ${startMsMax / 1000} s`);
+      this.#child?.kill("SIGKILL");
+    }, startMsMax);
+    await Promise.race([once(output, "data"), this.#gone]);
+    clearTimeout(timer);
+  }
+}
+
+/** One that was free a moment ago: it has to be the same for every start. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("the server has no port");
+  return address.port;
+}
