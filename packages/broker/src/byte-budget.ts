@@ -44,7 +44,8 @@ export class ByteBudget {
     if (bytes === 0) this.#held.delete(holder);
     else this.#held.set(holder, bytes);
     this.#bytes += bytes - before;
-    if (bytes < before) this.#wake(holder);
+    const isUsual = this.#favoured === undefined && this.#waiting.size === 0;
+    if (bytes < before && !isUsual) this.#wake(holder);
   }
 
   /** It is gone. */

@@ -4,20 +4,25 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openLog } from "@strandlog/log";
-import { listen } from "strandlog/broker";
+import { type ListenerOptions, listen, setUser } from "strandlog/broker";
 import { ended } from "../maven.js";
 
 const runTimeoutMs = 240_000;
+
+/** Whom the broker knows, where it asks. */
+export const user = { name: "interop", password: "secret" } as const;
 
 /** Runs it against a broker, and says how it went; false if it did not get through. */
 export async function tryClient(
   name: string,
   program: string,
   argsFor: (bootstrap: string) => readonly string[],
+  listener: ListenerOptions = { kafka: 0 },
 ): Promise<boolean> {
   const directory = mkdtempSync(join(tmpdir(), "strandlog-client-"));
   const log = await openLog(directory);
-  const broker = await listen(log, { kafka: 0 });
+  await setUser(log, user.name, user.password);
+  const broker = await listen(log, { listeners: [listener] });
   try {
     const stdio = ["ignore", "pipe", "pipe"] as ["ignore", "pipe", "pipe"];
     const child = spawn(program, argsFor(broker.bootstrap), { stdio, timeout: runTimeoutMs });

@@ -1,15 +1,16 @@
 // Clients that come by TLS, and that have to say who they are, by each mechanism that they know.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { inspect } from "node:util";
 import { Consumer, Producer, stringDeserializers, stringSerializers } from "@platformatic/kafka";
 import { Kafka, type KafkaConfig, logLevel, Partitioners, type SASLOptions } from "kafkajs";
 import { type BrokerListener, type SaslMechanism, setUser } from "strandlog/broker";
 import { isInstalled } from "../maven.js";
+import { makeCertificate } from "./certificate.js";
 import { Happened, hasAll, round, Served, timeout } from "./support.js";
 
 /** What a client has to know to get in. */
@@ -34,22 +35,14 @@ const ways: readonly { name: string; tls: boolean; mechanism?: SaslMechanism }[]
 ];
 
 const directory = mkdtempSync(join(tmpdir(), "strandlog-tls-"));
-const [keyFile, caFile] = [join(directory, "key.pem"), join(directory, "cert.pem")];
 const skip = isInstalled("openssl") ? false : "openssl is not installed";
-
-before(() => {
-  if (skip !== false) return;
-  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", keyFile];
-  execFileSync("openssl", ["req", "-x509", "-days", "1", ...key, "-out", caFile, ...subject], {
-    stdio: "pipe",
-  });
-});
+const certificate = skip === false ? makeCertificate(directory) : undefined;
 after(() => rmSync(directory, { recursive: true }));
 
 /** A broker with a listener for each of the ways. */
 async function serve(): Promise<Served> {
-  const tls = { key: readFileSync(keyFile), cert: readFileSync(caFile) };
+  assert.ok(certificate);
+  const tls = { key: certificate.key, cert: certificate.cert };
   const listeners = ways.map(({ name, tls: isSecure, mechanism }) => ({
     name,
     kafka: 0,
@@ -144,8 +137,9 @@ function kcatLacks(feature: string): string | false {
 
 function entryOf(served: Served, way: (typeof ways)[number], password: string): Entry {
   const found = served.broker.listeners.find(({ name }) => name === way.name) as BrokerListener;
-  const ca = way.tls ? readFileSync(caFile, "utf8") : undefined;
-  return { bootstrap: found.bootstrap, ca, caFile, mechanism: way.mechanism, password };
+  const { cert, certFile = "" } = certificate ?? {};
+  const ca = way.tls ? String(cert) : undefined;
+  return { bootstrap: found.bootstrap, ca, caFile: certFile, mechanism: way.mechanism, password };
 }
 
 function kcatSkip({ tls, mechanism }: (typeof ways)[number]): string | false {

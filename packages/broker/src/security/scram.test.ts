@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { clientFirstOf, credentialFor, scramMechanisms, serverFinal, serverFirst } from "./scram.js";
 import { ScramClient } from "./test-support.js";
 
@@ -110,4 +111,32 @@ test("both hashes: who knows the password proves it, and learns that the server 
       assert.deepEqual([prove("secret"), prove("Secret"), prove("")], [true, undefined, undefined]);
     }
   }
+});
+
+test("whatever bytes come, they are taken or refused", async () => {
+  const { credential, first, challenge } = await example();
+  const texts = [firstText, finalText, "n,a=user,n=us=2Cer,r=abc,x=1,y=2", ",=,=", ""];
+  const pieces = fc.oneof(
+    fc.constantFrom(...texts),
+    fc.string({ maxLength: 20 }),
+    fc.constantFrom(",", "=", "r="),
+  );
+  const messages = fc.oneof(
+    fc.array(pieces, { maxLength: 6 }).map((all) => Buffer.from(all.join(""))),
+    fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes)),
+    fc.tuple(fc.constantFrom(...texts), fc.nat(80), fc.nat(255)).map(([text, at, byte]) => {
+      const changed = Buffer.from(text);
+      if (changed.length > 0) changed[at % changed.length] = byte;
+      return changed;
+    }),
+  );
+  fc.assert(
+    fc.property(messages, (token) => {
+      const found = clientFirstOf(token);
+      assert.notEqual(found?.user, "");
+      const last = serverFinal("SCRAM-SHA-256", credential, first, challenge, nonce, token);
+      assert.equal(last !== undefined, token.toString() === finalText);
+    }),
+    { numRuns: 3000 },
+  );
 });

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Log, LogError, openLog } from "@strandlog/log";
 import { Authenticator } from "./authenticator.js";
@@ -151,6 +154,21 @@ test("passwords are checked one at a time, and not for who has left", async (t) 
   await assert.rejects(check(false), withCode("CORRUPT_METADATA"));
   await metadata.delete("broker/user/user");
   assert.equal(await check(false), false);
+});
+
+test("a log that can only be read has users, and keeps no secret", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "strandlog-test-"));
+  t.after(() => rm(directory, { recursive: true }));
+  const log = await openLog(directory);
+  await setUser(log, "user", "secret");
+  await log.close();
+  const read = await openLog(directory, { readOnly: true });
+  t.after(() => read.close());
+  const authenticator = await Authenticator.open(read);
+  assert.equal(await authenticator.isPassword("user", Buffer.from("secret"), () => false), true);
+  assert.equal(await authenticator.isPassword("nobody", Buffer.from("secret"), () => false), false);
+  await assert.rejects(setUser(read, "user", "other"), withCode("READ_ONLY"));
+  await assert.rejects(deleteUser(read, "user"), withCode("READ_ONLY"));
 });
 
 test("a secret that cannot be read is told", async (t) => {

@@ -1,5 +1,5 @@
-// Kafka's own client against a broker: java -cp JARS RoundTrip.java HOST:PORT. Prints a line for each thing that it has
-// seen to work and exits with 1 at the first that does not.
+// Kafka's own client against a broker: java -cp JARS RoundTrip.java HOST:PORT [CONFIG=VALUE]... Prints a line for each
+// thing that it has seen to work and exits with 1 at the first that does not.
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -37,6 +37,9 @@ public class RoundTrip {
   public static void main(String[] arguments) throws Exception {
     Properties common = new Properties();
     common.put("bootstrap.servers", arguments[0]);
+    for (String config : List.of(arguments).subList(1, arguments.length)) {
+      common.put(config.substring(0, config.indexOf('=')), config.substring(config.indexOf('=') + 1));
+    }
     try (Admin admin = Admin.create(common)) {
       topics(admin);
       for (String codec : List.of("none", "gzip", "snappy", "lz4", "zstd")) produce(common, codec);
