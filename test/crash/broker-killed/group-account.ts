@@ -25,22 +25,31 @@ export class GroupAccount {
     this.#attempted.delete(partition);
   }
 
-  /** A member begins to read here, not having read what is before it. */
-  resume(partition: number, offset: number): void {
+  /**
+   * A member begins to read here, not having read what is before it. Answers what is wrong with that if the member is
+   * one of the group's: one that the group no longer knows may read on where it was, but not commit.
+   */
+  resume(partition: number, offset: number): string | undefined {
     this.resumed++;
-    this.#compare(partition, offset, "the group goes on at");
+    return this.#problem(partition, offset, "the group goes on at");
+  }
+
+  /** A member that began at the wrong place has committed all the same. */
+  fault(problem: string): void {
+    this.#fault(problem);
   }
 
   /** What is committed in the end. */
   check(partition: number, offset: number): void {
-    this.#compare(partition, offset, "committed is");
+    const problem = this.#problem(partition, offset, "committed is");
+    if (problem !== undefined) this.#fault(problem);
   }
 
-  #compare(partition: number, offset: number, what: string): void {
+  #problem(partition: number, offset: number, what: string): string | undefined {
     const committed = this.#committed.get(partition) ?? 0;
     const attempts = [...(this.#attempted.get(partition) ?? [])];
-    if (offset === committed || attempts.includes(offset)) return;
+    if (offset === committed || attempts.includes(offset)) return undefined;
     const tried = attempts.length === 0 ? "" : `, tried were ${attempts.join(", ")}`;
-    this.#fault(`${partition}: ${what} ${offset}, acknowledged was ${committed}${tried}`);
+    return `${partition}: ${what} ${offset}, acknowledged was ${committed}${tried}`;
   }
 }

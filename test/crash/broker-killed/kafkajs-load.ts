@@ -135,7 +135,8 @@ export class KafkajsLoad {
       partitionsConsumedConcurrently: partitions,
       eachBatch: async ({ batch: { partition, messages }, resolveOffset, heartbeat, ...commits }) => {
         const first = Number(messages[0]?.offset);
-        if (first !== positions.get(partition)) this.#group.resume(partition, first);
+        const isGoingOn = first === positions.get(partition);
+        const problem = isGoingOn ? undefined : this.#group.resume(partition, first);
         let next = first;
         for (const { offset, value } of messages) {
           if (Number(offset) !== next)
@@ -148,6 +149,7 @@ export class KafkajsLoad {
         // Once only: consumer.commitOffsets would try again, as a member that nobody knows any more.
         const partitions = [{ partition, offset: String(next) }];
         await commits.commitOffsetsIfNecessary({ topics: [{ topic: topicName, partitions }] });
+        if (problem !== undefined) this.#group.fault(problem);
         this.#group.commit(partition, next);
         await heartbeat();
       },
