@@ -34,7 +34,7 @@ export function tellEvents({ logger, readiness, nowMs }: EventsOptions): () => v
   };
 
   const channels: Readonly<Record<string, (message: Message) => void>> = {
-    "strandlog:broker": ({ error, event = "connection-failed", ...about }) => {
+    "strandlog:broker": ({ error, event = "broker-failed", ...about }) => {
       tell(
         "warn",
         String(event),
@@ -80,6 +80,9 @@ export function tellEvents({ logger, readiness, nowMs }: EventsOptions): () => v
 }
 
 const texts: Readonly<Record<string, string>> = {
-  "connection-failed": "a connection was closed for what it sent",
+  "authentication-failed": "a client was refused: user or password are wrong",
+  "broker-failed": "the broker could not do what it had to",
+  "connection-failed": "a connection was closed for what its client has sent",
   "connection-refused": "a connection was refused",
+  "handshake-failed": "a TLS handshake has failed",
 };
