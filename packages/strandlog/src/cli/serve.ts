@@ -128,17 +128,17 @@ async function serve(configuration: Configuration, json: boolean): Promise<void>
     await start(serving, configuration, readiness, logger, interruption);
     if (serving.broker !== undefined) {
       const ms = Math.round(performance.now() - startedMs);
-      const { bootstrap } = serving.broker;
-      logger.info(
-        {
-          event: "listening",
-          kafka: bootstrap,
-          health: serving.health?.address,
-          data: configuration.data,
-          ms,
-        },
-        `listening for Kafka's clients on ${bootstrap}`,
-      );
+      const { bootstrap, listeners } = serving.broker;
+      const fields = {
+        event: "listening",
+        kafka: bootstrap,
+        listeners: listeners.map((listener) => `${listener.name}://${listener.bootstrap}`),
+        health: serving.health?.address,
+        data: configuration.data,
+        ms,
+      };
+      const places = listeners.map((listener) => listener.bootstrap).join(", ");
+      logger.info(fields, `listening for Kafka's clients on ${places}`);
       if (!interruption.signal.aborted) await once(interruption.signal, "abort");
     }
     const stoppingMs = performance.now();
