@@ -18,6 +18,8 @@ export interface EventsOptions {
 /** Until what is answered is called. */
 export function tellEvents({ logger, readiness, nowMs }: EventsOptions): () => void {
   const limit = new RateLimit(nowMs);
+  /** It comes again every few seconds, for as long as the disk is full. */
+  const troubleLimit = new RateLimit(nowMs, 1, 60_000);
   /** What is wrong though nothing is lost, until a checkpoint has ended well. */
   let isInTrouble = false;
 
@@ -28,7 +30,7 @@ export function tellEvents({ logger, readiness, nowMs }: EventsOptions): () => v
     text: string,
   ): void => {
     if (!logger.isLevelEnabled(level)) return;
-    const admitted = limit.admit(kind);
+    const admitted = (level === "error" ? troubleLimit : limit).admit(kind);
     if (admitted === undefined) return;
     logger[level](admitted.suppressed === 0 ? fields : { ...fields, ...admitted }, text);
   };
