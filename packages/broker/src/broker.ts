@@ -6,7 +6,7 @@ import type { Log } from "@strandlog/log";
 import { ByteBudget } from "./byte-budget.js";
 import type { Address } from "./checked.js";
 import { Connection } from "./connection.js";
-import type { BrokerContext } from "./context.js";
+import type { BrokerContext, Report, ReportedEvent } from "./context.js";
 import { GroupCoordinator } from "./coordinator/group-coordinator.js";
 import { OffsetExpiry } from "./coordinator/offset-expiry.js";
 import { ProducerIds } from "./coordinator/producer-ids.js";
@@ -55,7 +55,7 @@ export async function listenWith(
   const authenticator = hasUsers ? await Authenticator.open(log) : undefined;
   const topics = new TopicDirectory(log);
   const producerIds = new ProducerIds(log);
-  const report = (error: unknown): void => failures.publish({ error });
+  const report: Report = (error, about) => failures.publish({ error, ...about });
   const transactions = new TransactionCoordinator(log, topics, producerIds, report);
   await transactions.load();
   const context: BrokerContext = {
@@ -151,8 +151,8 @@ class KafkaServer implements Broker, ListenerHost {
     if (this.#closed !== undefined) connection.destroy();
   }
 
-  report(error: unknown): void {
-    this.#broker.report(error);
+  report(error: unknown, about: ReportedEvent): void {
+    this.#broker.report(error, about);
   }
 
   nowMs(): number {

@@ -15,6 +15,7 @@ import {
   ManualClock,
   produceTo,
   reported,
+  reportedEvents,
   serve,
 } from "./test-support.js";
 
@@ -34,6 +35,7 @@ function framed(key: number, version: number, rest: string): string {
 
 test("a length that no request has ends the connection, and no other", async (t) => {
   const errors = reported(t);
+  const events = reportedEvents(t);
   const { broker } = await serve(t);
   const other = await Client.connect(t, broker);
   const hostile = [
@@ -46,6 +48,7 @@ test("a length that no request has ends the connection, and no other", async (t)
     client.socket.write(Buffer.from(hex, "hex"));
     await client.closed();
     assert.match(String(errors.pop()), /a frame of -?\d+ bytes/);
+    assert.equal(events.pop(), "connection-failed 127.0.0.1");
     await other.ping();
   }
   const longest = await Client.connect(t, broker);

@@ -158,8 +158,8 @@ export class Connection implements Holder {
       nowMs: () => this.#nowMs,
       isGone: () => this.#socket.destroyed,
       refused: (message) => {
-        if (!this.#socket.destroyed)
-          this.#broker.report(new Error(`${this.#session.clientHost}: ${message}`));
+        const about = { event: "authentication-failed", client: this.#session.clientHost } as const;
+        if (!this.#socket.destroyed) this.#broker.report(new Error(message), about);
       },
     });
   }
@@ -347,7 +347,8 @@ export class Connection implements Holder {
 
   /** Whatever has gone wrong, the client cannot be told in a way that it would understand. */
   #fail(error: unknown): void {
-    if (!this.#socket.destroyed) this.#broker.report(error);
+    const about = { event: "connection-failed", client: this.#session.clientHost } as const;
+    if (!this.#socket.destroyed) this.#broker.report(error, about);
     this.destroy();
   }
 }

@@ -22,10 +22,24 @@ export interface BrokerContext {
   readonly budget: ByteBudget;
   /** There if a listener asks who its clients are. */
   readonly authenticator: Authenticator | undefined;
-  /** Told what has gone wrong with a connection. */
-  readonly report: (error: unknown) => void;
+  /** Told what has gone wrong, and what that has meant for which client, if for any. */
+  readonly report: Report;
   /** In tests alone. */
   readonly intercept?: Intercept;
+}
+
+export type Report = (error: unknown, about?: ReportedEvent) => void;
+
+/** What is published on the channel strandlog:broker, beside the error. */
+export interface ReportedEvent {
+  readonly event:
+    | "connection-refused"
+    | "handshake-failed"
+    | "authentication-failed"
+    /** It was closed for what it had sent, or for what came of that. */
+    | "connection-failed";
+  /** Its address. */
+  readonly client?: string | undefined;
 }
 
 /** A client's connection. */

@@ -5,4 +5,4 @@ export type { BrokerListener } from "./listener.js";
 export type { ListenerOptions, SaslMechanism, TlsOptions } from "./listener-options.js";
 export { type BrokerOptions, brokerDefaults, checkBrokerOptions } from "./options.js";
 export { deleteUser, type SetUserOptions, setUser, users } from "./security/index.js";
-export { type ConfigEntry, configEntries, parseChanges } from "./topic-configs.js";
+export { type ConfigChanges, type ConfigEntry, configEntries, parseChanges } from "./topic-configs.js";

@@ -4,7 +4,8 @@ import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import { LogError } from "@strandlog/log";
 import { type Address, addressText } from "./checked.js";
-import { handshakeMsMax } from "./limits.js";
+import type { ReportedEvent } from "./context.js";
+import { connectionsMax, handshakeMsMax } from "./limits.js";
 import type { ListenerSettings, TlsSettings } from "./listener-options.js";
 
 /** A place where the broker listens. */
@@ -20,7 +21,7 @@ export interface ListenerHost {
   /** Whether one more connection may be let in. */
   hasRoom(): boolean;
   accept(socket: Socket, listener: Listener): void;
-  report(error: unknown): void;
+  report(error: unknown, about: ReportedEvent): void;
   nowMs(): number;
 }
 
@@ -74,7 +75,9 @@ export class Listener implements BrokerListener {
       this.#server.once("error", refuse);
       this.#server.listen(port, host, () => {
         // From now on it is a connection that could not be accepted, for want of a descriptor perhaps.
-        this.#server.off("error", refuse).on("error", (error) => this.#host.report(error));
+        this.#server.off("error", refuse).on("error", (error) => {
+          this.#host.report(error, { event: "connection-refused" });
+        });
         resolve();
       });
     });
@@ -95,6 +98,8 @@ export class Listener implements BrokerListener {
 
   #enter(socket: Socket): void {
     if (!this.#host.hasRoom()) {
+      const error = new Error(`there are ${connectionsMax} connections, which is as many as there may be`);
+      this.#host.report(error, { event: "connection-refused", client: socket.remoteAddress });
       socket.destroy();
       return;
     }
@@ -124,9 +129,10 @@ export class Listener implements BrokerListener {
       this.#host.accept(socket, this);
     });
     server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
+      const client = socket.remoteAddress;
       socket.destroy();
       // Who leaves in the middle of it, as those do who only look whether the port is open, is no news.
-      if (error.code !== "ECONNRESET") this.#host.report(error);
+      if (error.code !== "ECONNRESET") this.#host.report(error, { event: "handshake-failed", client });
     });
     return server;
   }

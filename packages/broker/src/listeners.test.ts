@@ -9,7 +9,7 @@ import { apis } from "@strandlog/protocol";
 import { type BrokerListener, listen } from "./index.js";
 import { connectionsMax, handshakeMsMax, listenersMax } from "./limits.js";
 import { certificate } from "./security/test-support.js";
-import { accepted, Client, ManualClock, noId, reported, serve } from "./test-support.js";
+import { accepted, Client, ManualClock, noId, reported, reportedEvents, serve } from "./test-support.js";
 
 const server = certificate("server");
 const tls = { key: server.key, cert: server.cert };
@@ -115,6 +115,7 @@ test("a closed broker has no address, and its clients with TLS are let go", asyn
 test("a client has to bring a certificate where one is asked for, of whom the broker believes", async (t) => {
   const sockets = accepted(t);
   const errors = reported(t);
+  const events = reportedEvents(t);
   const authority = certificate("authority");
   const { broker } = await serve(t, {
     listeners: [{ kafka: 0, tls: { ...tls, ca: Buffer.from(authority.cert), requestClientCert: true } }],
@@ -129,6 +130,7 @@ test("a client has to bring a certificate where one is asked for, of whom the br
     await new Client(await connectBy(t, listener, pem)).closed();
   }
   assert.match(String(errors[0]), /peer did not return a certificate/);
+  assert.equal(events[0], "handshake-failed 127.0.0.1");
   await client.ping();
   assert.deepEqual(
     sockets.map(({ destroyed }) => destroyed),
@@ -193,6 +195,7 @@ test("who leaves in the middle of a handshake leaves nothing behind, and is not 
 
 test("the bound on connections is for all listeners together", async (t) => {
   const sockets = accepted(t);
+  const events = reportedEvents(t);
   const { broker } = await serve(t, { listeners: both });
   const [plain, secure] = broker.listeners as [BrokerListener, BrokerListener];
   const first = await Client.connect(t, plain);
@@ -205,6 +208,7 @@ test("the bound on connections is for all listeners together", async (t) => {
   );
   await first.until(() => sockets.length === connectionsMax);
   for (const listener of [plain, secure]) await rawly(t, listener).closed();
+  assert.deepEqual(events, Array(2).fill("connection-refused 127.0.0.1"));
   const [leaving] = others as [Socket];
   leaving.destroy();
   await first.until(() => sockets.slice(0, connectionsMax).some(({ destroyed }) => destroyed));

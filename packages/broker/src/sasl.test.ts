@@ -5,7 +5,16 @@ import { apis, ErrorCode } from "@strandlog/protocol";
 import { type SaslMechanism, setUser } from "./index.js";
 import { authenticationMsMax, idleMsMax, unauthenticatedBytesMax } from "./limits.js";
 import { attributesOf, ScramClient } from "./security/test-support.js";
-import { accepted, batchOf, Client, ManualClock, produceTo, reported, serve } from "./test-support.js";
+import {
+  accepted,
+  batchOf,
+  Client,
+  ManualClock,
+  produceTo,
+  reported,
+  reportedEvents,
+  serve,
+} from "./test-support.js";
 
 const all: readonly SaslMechanism[] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
 const versions = { clientSoftwareName: "test", clientSoftwareVersion: "1" };
@@ -62,6 +71,7 @@ async function isLetIn(client: Client): Promise<boolean> {
 for (const mechanism of all) {
   test(`${mechanism}: who knows the password is let in, and nobody else`, async (t) => {
     const { broker, errors } = await serveUsers(t);
+    const events = reportedEvents(t);
     const client = await Client.connect(t, broker);
     const { apiKeys } = await client.request(apis.apiVersions, 4, versions);
     const offered = apiKeys.map(({ apiKey, minVersion, maxVersion }) => [apiKey, minVersion, maxVersion]);
@@ -84,8 +94,9 @@ for (const mechanism of all) {
       assert.equal(await authenticate(stranger, mechanism, user, password), failed);
       assert.equal(await isLetIn(stranger), false);
       await stranger.closed();
-      const expected = new RegExp(`127.0.0.1: authentication of "${user}" by ${mechanism} was refused`);
+      const expected = new RegExp(`authentication of "${user}" by ${mechanism} was refused`);
       assert.match(String(errors.pop()), expected);
+      assert.equal(events.pop(), "authentication-failed 127.0.0.1");
     }
     assert.ok(await isLetIn(client));
   });

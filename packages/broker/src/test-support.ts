@@ -32,11 +32,20 @@ export async function serve(
 
 /** What the broker reports while the test runs. */
 export function reported(t: TestContext): unknown[] {
-  const errors: unknown[] = [];
-  const note = (message: unknown) => errors.push((message as { error: unknown }).error);
+  return noted(t, (message) => message["error"]);
+}
+
+/** What has become of which client, of that. */
+export function reportedEvents(t: TestContext): string[] {
+  return noted(t, ({ event, client }) => `${event} ${client}`);
+}
+
+function noted<T>(t: TestContext, of: (message: Readonly<Record<string, unknown>>) => T): T[] {
+  const all: T[] = [];
+  const note = (message: unknown) => all.push(of(message as Record<string, unknown>));
   subscribe("strandlog:broker", note);
   t.after(() => unsubscribe("strandlog:broker", note));
-  return errors;
+  return all;
 }
 
 /** The broker's ends of the connections that the test makes, in order. */

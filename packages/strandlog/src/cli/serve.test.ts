@@ -6,6 +6,9 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable } from "node:stream";
+import { test } from "node:test";
+import { connect as connectByTls } from "node:tls";
+import { makeCertificate } from "../config/test-support.js";
 import { Cli, cliTest, ended } from "./test-support.js";
 
 type Line = Readonly<Record<string, unknown>>;
@@ -184,6 +187,38 @@ cliTest("serve: topics that clients make get what the configuration says", async
     config: { retentionMs: number; partitions: number };
   };
   assert.deepEqual([config.retentionMs, config.partitions], [7_200_000, 3]);
+});
+
+void test("serve: a listener speaks TLS, and asks who its client is, with what the configuration says", async (t) => {
+  const pem = makeCertificate(t);
+  if (pem === undefined) return;
+  const cli = new Cli();
+  t.after(() => cli.close());
+  fs.writeFileSync(join(pem.directory, "keystore.pem"), pem.key + pem.cert);
+  const file = join(pem.directory, "server.properties");
+  const lines = [
+    "listeners=PLAINTEXT://127.0.0.1:0,SECURE://127.0.0.1:0",
+    "advertised.listeners=SECURE://broker.example:9094",
+    "listener.security.protocol.map=SECURE:SASL_SSL",
+    "listener.name.secure.sasl.enabled.mechanisms=SCRAM-SHA-256",
+    `ssl.keystore.location=${join(pem.directory, "keystore.pem")}`,
+  ];
+  fs.writeFileSync(file, lines.join("\n"));
+  const log = new LogLines(cli.start("serve", "--config", file));
+  const { listeners } = (await log.find("listening")) as { listeners: string[] };
+  assert.deepEqual(
+    listeners.map((listener) => listener.replace(/\d+$/, "")),
+    ["PLAINTEXT://127.0.0.1:", "SECURE://127.0.0.1:"],
+  );
+  const port = Number(listeners[1]?.split(":").at(-1));
+  const socket = connectByTls({ port, host: "127.0.0.1", ca: pem.cert });
+  t.after(() => socket.destroy());
+  // SaslHandshake for a mechanism that is not enabled: error 33, and the one that is.
+  const body = Buffer.from(`0011000100000007ffff0005${Buffer.from("PLAIN").toString("hex")}`, "hex");
+  socket.write(Buffer.concat([Buffer.from([0, 0, 0, body.length]), body]));
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  assert.equal(answer.readInt16BE(8), 33);
+  assert.match(answer.toString("latin1"), /SCRAM-SHA-256$/);
 });
 
 cliTest("serve: it is ready when it listens, and says so over HTTP", async (cli) => {

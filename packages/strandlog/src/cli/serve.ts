@@ -12,6 +12,7 @@ import {
   givenInFile,
 } from "../config/index.js";
 import {
+  closedOrStuck,
   errorFields,
   type Health,
   type Logger,
@@ -128,17 +129,17 @@ async function serve(configuration: Configuration, json: boolean): Promise<void>
     await start(serving, configuration, readiness, logger, interruption);
     if (serving.broker !== undefined) {
       const ms = Math.round(performance.now() - startedMs);
-      const { bootstrap } = serving.broker;
-      logger.info(
-        {
-          event: "listening",
-          kafka: bootstrap,
-          health: serving.health?.address,
-          data: configuration.data,
-          ms,
-        },
-        `listening for Kafka's clients on ${bootstrap}`,
-      );
+      const { bootstrap, listeners } = serving.broker;
+      const fields = {
+        event: "listening",
+        kafka: bootstrap,
+        listeners: listeners.map((listener) => `${listener.name}://${listener.bootstrap}`),
+        health: serving.health?.address,
+        data: configuration.data,
+        ms,
+      };
+      const places = listeners.map((listener) => listener.bootstrap).join(", ");
+      logger.info(fields, `listening for Kafka's clients on ${places}`);
       if (!interruption.signal.aborted) await once(interruption.signal, "abort");
     }
     const stoppingMs = performance.now();
@@ -147,9 +148,17 @@ async function serve(configuration: Configuration, json: boolean): Promise<void>
       { event: "stopping", signal: interruption.name },
       "stopping: what has been asked is answered",
     );
-    await stop(serving);
+    const stuck = await stop(serving);
     const ms = Math.round(performance.now() - stoppingMs);
-    logger.info({ event: "stopped", ms }, "stopped: the log is closed");
+    if (stuck === undefined) logger.info({ event: "stopped", ms }, "stopped: the log is closed");
+    else {
+      logger.error(
+        { event: "not-closed", error: stuck },
+        "stopped: the log could not be closed, its journal has it all",
+      );
+      await close();
+      process.exit(1); // what waits for the disk would keep the process
+    }
   } catch (error) {
     const advised = withAdvice(error, configuration.data);
     logger.fatal({ event: "failed", ...errorFields(advised) }, "the broker ends");
@@ -177,10 +186,12 @@ async function start(
   readiness.ready(() => storage.counters.trouble);
 }
 
-async function stop({ health, log, broker }: Serving): Promise<void> {
+/** Answers what keeps the log from being closed, if anything does. */
+async function stop({ health, log, broker }: Serving): Promise<string | undefined> {
   try {
     await broker?.close();
-    await log?.close();
+    if (log === undefined) return undefined;
+    return await closedOrStuck(log.close(), () => log.storage.counters.trouble, log.clock);
   } finally {
     await health?.close();
   }

@@ -49,14 +49,16 @@ test("keys set options of the log, of the broker, and what topics get", () => {
     message.max.bytes=5000
     compression.type=gzip
     strandlog.durability=os
+    log.message.timestamp.type=LogAppendTime
+    offsets.retention.minutes=10
     log.retention.check.interval.ms=300000
     strandlog.journal.bytes.max=1000000
     strandlog.health=0.0.0.0:8080
     strandlog.log.level=DEBUG`);
   assert.equal(data, "/data");
   assert.deepEqual(log, { retentionCheckMs: 300_000, journalBytesMax: 1_000_000 });
-  const { nodeId, numPartitions, autoCreateTopics, topicDefaults } = broker;
-  assert.deepEqual([nodeId, numPartitions, autoCreateTopics], [7, 8, false]);
+  const { nodeId, numPartitions, autoCreateTopics, offsetsRetentionMs, topicDefaults } = broker;
+  assert.deepEqual([nodeId, numPartitions, autoCreateTopics, offsetsRetentionMs], [7, 8, false, 600_000]);
   assert.deepEqual(topicDefaults, {
     retentionMs: 604_800_000,
     retentionBytes: -1,
@@ -66,6 +68,7 @@ test("keys set options of the log, of the broker, and what topics get", () => {
     maxMessageBytes: 5000,
     compression: "gzip",
     durability: "os",
+    timestampType: "append",
   });
   assert.deepEqual([health, logLevel], ["0.0.0.0:8080", "debug"]);
 });

@@ -56,7 +56,9 @@ const withoutEffect: Readonly<Record<string, string>> = {
   "ssl.cipher.suites": "Node.js chooses",
   "ssl.enabled.protocols": "TLS 1.2 and 1.3 are",
   "ssl.protocol": "TLS 1.2 and 1.3 are",
+  "transaction.max.timeout.ms": fixed,
   "transaction.state.log.": noTransactionLog,
+  "transactional.id.expiration.ms": fixed,
   "unclean.leader.election.enable": oneBroker,
   "zookeeper.": noController,
 };
@@ -83,7 +85,6 @@ const refused: Readonly<Record<string, string>> = {
 /** What is always so: another value is refused. */
 const always: Readonly<Record<string, string>> = {
   "delete.topic.enable": "true",
-  "log.message.timestamp.type": "CreateTime",
 };
 
 export type KafkaKey =

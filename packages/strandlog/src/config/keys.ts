@@ -75,6 +75,7 @@ export const settings: readonly Setting[] = [
   { names: ["log.cleanup.policy"], target: topic("cleanup.policy") },
   { names: ["message.max.bytes"], target: topic("max.message.bytes") },
   { names: ["compression.type"], target: topic("compression.type") },
+  { names: ["log.message.timestamp.type"], target: topic("message.timestamp.type") },
   { names: ["strandlog.durability"], target: topic("strandlog.durability") },
 
   { names: ["log.retention.check.interval.ms"], target: log("retentionCheckMs") },

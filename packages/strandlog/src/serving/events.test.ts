@@ -24,15 +24,24 @@ function publish(name: string, message: object): void {
 
 test("connections that are closed for what they sent are warnings, of a flood only some", (t) => {
   const { lines } = listening(t);
-  for (let n = 0; n < 100; n++) publish("broker", { error: new RangeError("no frame"), client: "10.0.0.1" });
+  for (let n = 0; n < 100; n++)
+    publish("broker", { event: "connection-failed", error: new Error("no frame"), client: "10.0.0.1" });
   assert.equal(lines.length, 10);
   const { level, event, client, error, msg } = lines[0] as Record<string, unknown>;
   assert.deepEqual(
     [level, event, client, error, msg],
-    ["warn", "connection-failed", "10.0.0.1", "no frame", "a connection was closed for what it sent"],
+    [
+      "warn",
+      "connection-failed",
+      "10.0.0.1",
+      "no frame",
+      "a connection was closed for what its client has sent",
+    ],
   );
   publish("broker", { event: "connection-refused", error: new Error("too many") });
   assert.equal(lines[10]?.["event"], "connection-refused");
+  publish("broker", { error: new Error("the disk") });
+  assert.equal(lines[11]?.["event"], "broker-failed");
 });
 
 test("checkpoints are told to who debugs, and to everybody when they succeed again", (t) => {
@@ -40,7 +49,9 @@ test("checkpoints are told to who debugs, and to everybody when they succeed aga
   const { lines } = listening(t);
   publish("checkpoint", done);
   assert.deepEqual(lines, []);
-  publish("trouble", { directory: "/data", where: "checkpoint", error: new LogError("DISK_FULL", "full") });
+  for (let n = 0; n < 3; n++) {
+    publish("trouble", { directory: "/data", where: "checkpoint", error: new LogError("DISK_FULL", "full") });
+  }
   publish("checkpoint", done);
   publish("checkpoint", done);
   assert.deepEqual(lines, [

@@ -18,6 +18,8 @@ export interface EventsOptions {
 /** Until what is answered is called. */
 export function tellEvents({ logger, readiness, nowMs }: EventsOptions): () => void {
   const limit = new RateLimit(nowMs);
+  /** It comes again every few seconds, for as long as the disk is full. */
+  const troubleLimit = new RateLimit(nowMs, 1, 60_000);
   /** What is wrong though nothing is lost, until a checkpoint has ended well. */
   let isInTrouble = false;
 
@@ -28,13 +30,13 @@ export function tellEvents({ logger, readiness, nowMs }: EventsOptions): () => v
     text: string,
   ): void => {
     if (!logger.isLevelEnabled(level)) return;
-    const admitted = limit.admit(kind);
+    const admitted = (level === "error" ? troubleLimit : limit).admit(kind);
     if (admitted === undefined) return;
     logger[level](admitted.suppressed === 0 ? fields : { ...fields, ...admitted }, text);
   };
 
   const channels: Readonly<Record<string, (message: Message) => void>> = {
-    "strandlog:broker": ({ error, event = "connection-failed", ...about }) => {
+    "strandlog:broker": ({ error, event = "broker-failed", ...about }) => {
       tell(
         "warn",
         String(event),
@@ -80,6 +82,9 @@ export function tellEvents({ logger, readiness, nowMs }: EventsOptions): () => v
 }
 
 const texts: Readonly<Record<string, string>> = {
-  "connection-failed": "a connection was closed for what it sent",
+  "authentication-failed": "a client was refused: user or password are wrong",
+  "broker-failed": "the broker could not do what it had to",
+  "connection-failed": "a connection was closed for what its client has sent",
   "connection-refused": "a connection was refused",
+  "handshake-failed": "a TLS handshake has failed",
 };

@@ -1,9 +1,5 @@
 // Of very many alike only some are told, and how many were not.
 
-/** How often one kind may be told within the time. */
-const countMax = 10;
-const windowMs = 10_000;
-
 interface Window {
   readonly sinceMs: number;
   told: number;
@@ -12,10 +8,15 @@ interface Window {
 
 export class RateLimit {
   readonly #nowMs: () => number;
+  readonly #countMax: number;
+  readonly #windowMs: number;
   readonly #windows = new Map<string, Window>();
 
-  constructor(nowMs: () => number) {
+  /** One kind may be told so often within the time. */
+  constructor(nowMs: () => number, countMax = 10, windowMs = 10_000) {
     this.#nowMs = nowMs;
+    this.#countMax = countMax;
+    this.#windowMs = windowMs;
   }
 
   /**
@@ -27,11 +28,11 @@ export class RateLimit {
     const nowMs = this.#nowMs();
     let window = this.#windows.get(kind);
     const suppressed = window?.suppressed ?? 0;
-    if (window === undefined || nowMs - window.sinceMs >= windowMs) {
+    if (window === undefined || nowMs - window.sinceMs >= this.#windowMs) {
       window = { sinceMs: nowMs, told: 0, suppressed };
       this.#windows.set(kind, window);
     }
-    if (window.told >= countMax) {
+    if (window.told >= this.#countMax) {
       window.suppressed++;
       return undefined;
     }
