@@ -58,9 +58,9 @@ async function serveInShortage(
     const socket = sockets.find(({ remotePort }) => remotePort === client.socket.localPort);
     return socket?.bytesRead === sent;
   };
-  const large = await send(requestBytesMax - mebibyte);
+  const large = await send(Math.min(requestBytesMax, inFlightBytesMax) - mebibyte);
   await other.until(() => hasRead(large));
-  const favoured = await send(inFlightBytesMax - requestBytesMax + 4 * mebibyte);
+  const favoured = await send(Math.max(inFlightBytesMax - requestBytesMax, 0) + 4 * mebibyte);
   await other.until(() => hasRead(favoured));
   const waiting = await send(3 * mebibyte);
   const socket = (): Socket => sockets.at(-1) as Socket;

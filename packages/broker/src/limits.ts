@@ -9,10 +9,11 @@ export const pipelinedMax = 64;
 /** What those take, and the answers to them that are ready and have to wait. */
 export const pipelinedBytesMax: number = 16 * mebibyte;
 /**
- * What all connections hold together: requests that arrive or have been begun, answers that wait. One of the longest
- * requests is in it, and many usual ones beside it; the smallest of machines have as much.
+ * What all connections hold together: requests that arrive or have been begun, answers that wait. One at a time may go
+ * beyond it, by no more than the longest request: so a broker does with 256 MiB, whoever its clients are
+ * (`npm run crash -- hostile`).
  */
-export const inFlightBytesMax: number = 128 * mebibyte;
+export const inFlightBytesMax: number = 48 * mebibyte;
 /** What each connection may hold however much others do: more than what is read at once, which is 64 KiB. */
 export const ownBytesMax: number = 128 * 1024;
 /** So much an answer may take however much others do. */
@@ -43,6 +44,14 @@ export const createdPartitionsMax = 10_000;
 /** What one Fetch answers at most, as with Kafka. */
 export const fetchBytesMax: number = 55 * mebibyte;
 export const groupMembersMax = 1000;
+/** Groups that have members or expect some. */
+export const groupsMax = 10_000;
+/** What a member may say of itself: how many protocols it knows, and what it tells about all of them. */
+export const memberProtocolsMax = 16;
+export const memberBytesMax: number = mebibyte;
+/** What all members of all groups have said and been assigned may take so much; beyond it each may have a little more. */
+export const membersBytesMax: number = 32 * mebibyte;
+export const memberBytesModest = 4096;
 /** As with the log's own groups, which they are. */
 const groupIdLengthMax = 249;
 /** What a client may note beside a committed offset. */

@@ -5,6 +5,8 @@ import { ProtocolError } from "./errors.js";
 const lengthBytes = 4;
 /** So much is taken at once for a frame that has only been announced. */
 const trustedBytes = 1024 * 1024;
+/** What has been taken is enough for so many times as much. What is not used of it the system need not have. */
+const growth = 8;
 
 export class FrameSplitter {
   /** A frame that says it is longer is refused. */
@@ -64,8 +66,10 @@ export class FrameSplitter {
   #roomFor(bytes: number): Buffer {
     const old = this.#frame;
     if (old !== undefined && bytes <= old.length) return old;
-    const wanted = Math.max(bytes, old === undefined ? trustedBytes : old.length * 2);
-    const larger = Buffer.allocUnsafe(Math.min(this.#length, wanted));
+    const wanted = Math.max(bytes, old === undefined ? trustedBytes : old.length * growth);
+    // Nearly all of a frame is not to be there twice while it is copied.
+    const isNearlyAll = wanted * 2 > this.#length;
+    const larger = Buffer.allocUnsafe(isNearlyAll ? this.#length : wanted);
     old?.copy(larger, 0, 0, this.#frameBytes);
     return larger;
   }

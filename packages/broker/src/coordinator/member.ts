@@ -40,6 +40,10 @@ export interface SyncResult {
   readonly protocolName?: string | null;
 }
 
+export function protocolBytes(protocols: readonly Protocol[]): number {
+  return protocols.reduce((sum, { name, metadata }) => sum + name.length + metadata.length, 0);
+}
+
 export const noAssignment: Buffer = Buffer.alloc(0);
 
 export class Member {
@@ -58,6 +62,10 @@ export class Member {
     this.about = about;
   }
 
+  /** What it has said and been assigned, in bytes. */
+  get bytes(): number {
+    return protocolBytes(this.about.protocols) + this.assignment.length;
+  }
   get isJoining(): boolean {
     return this.#join !== undefined;
   }

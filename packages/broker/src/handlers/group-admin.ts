@@ -3,6 +3,7 @@ import { LogError } from "@strandlog/log";
 import { apis, ErrorCode, type ResponseOf } from "@strandlog/protocol";
 import { type BrokerContext, type Handler, handler } from "../context.js";
 import type { ConsumerGroup } from "../coordinator/consumer-group.js";
+import { subscribedTopics } from "../coordinator/subscription.js";
 import { refusalOf } from "../error-codes.js";
 
 /** Of groups of which only their offsets are left: nothing else commits any. */
@@ -102,21 +103,41 @@ async function remove(
 
 export const offsetDeleteHandler: Handler = handler(apis.offsetDelete, async ({ body }, _session, broker) => {
   const { groupId } = body;
-  const hasMembers = stateOf(broker.groups.find(groupId)) !== "Empty";
+  const group = broker.groups.find(groupId);
+  const hasMembers = group !== undefined && stateOf(group) !== "Empty";
   if (!hasMembers && !(await broker.log.groups()).includes(groupId)) {
     return { errorCode: ErrorCode.GROUP_ID_NOT_FOUND, topics: [] };
   }
+  // Of members of other kinds nobody knows what they are about.
+  if (hasMembers && group.protocolType !== consumerType) {
+    return { errorCode: ErrorCode.NON_EMPTY_GROUP, topics: [] };
+  }
+  const wanted = hasMembers ? wantedBy(group) : new Set<string>();
   const topics = body.topics.map(async ({ name, partitions }) => {
     const answered = partitions.map(async ({ partitionIndex }) => {
-      const errorCode = hasMembers
-        ? ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC
-        : await forget(groupId, name, partitionIndex, broker);
+      const errorCode =
+        wanted?.has(name) !== false
+          ? ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC
+          : await forget(groupId, name, partitionIndex, broker);
       return { partitionIndex, errorCode };
     });
     return { name, partitions: await Promise.all(answered) };
   });
   return { errorCode: ErrorCode.NONE, topics: await Promise.all(topics) };
 });
+
+/** The topics that members subscribe to; undefined if that cannot be told of one of them. */
+function wantedBy({ members }: ConsumerGroup): ReadonlySet<string> | undefined {
+  const wanted = new Set<string>();
+  for (const { about } of members) {
+    for (const { metadata } of about.protocols) {
+      const topics = subscribedTopics(metadata);
+      if (topics === undefined) return undefined;
+      for (const topic of topics) wanted.add(topic);
+    }
+  }
+  return wanted;
+}
 
 async function forget(
   groupId: string,

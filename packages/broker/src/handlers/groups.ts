@@ -9,8 +9,14 @@ import {
   underway,
 } from "../context.js";
 import type { Identity } from "../coordinator/consumer-group.js";
-import { type Joining, type JoinResult, noAssignment } from "../coordinator/member.js";
-import { isGroupId, sessionTimeoutMsMax, sessionTimeoutMsMin } from "../limits.js";
+import { type Joining, type JoinResult, noAssignment, protocolBytes } from "../coordinator/member.js";
+import {
+  isGroupId,
+  memberBytesMax,
+  memberProtocolsMax,
+  sessionTimeoutMsMax,
+  sessionTimeoutMsMin,
+} from "../limits.js";
 
 type JoinBody = RequestOf<typeof apis.joinGroup>;
 type JoinResponse = ResponseOf<typeof apis.joinGroup>;
@@ -19,7 +25,7 @@ type SyncResponse = ResponseOf<typeof apis.syncGroup>;
 export const joinGroupHandler: Handler = handler(
   apis.joinGroup,
   ({ apiVersion, clientId, body }, session, broker): Answer<JoinResponse> => {
-    const refusal = joinRefusal(body);
+    const refusal = joinRefusal(body, broker);
     if (refusal !== undefined)
       return joinResponse({ errorCode: refusal, memberId: body.memberId }, apiVersion);
     const about = joiningOf(body, clientId ?? "", session, apiVersion);
@@ -37,16 +43,25 @@ async function join(
   if (groups.isClosed) return { errorCode: ErrorCode.NOT_COORDINATOR, memberId };
   // Who brings an id that nobody has given out would be a ghost of another broker.
   const group = memberId === "" ? groups.open(groupId) : groups.find(groupId);
-  if (group === undefined) return { errorCode: ErrorCode.UNKNOWN_MEMBER_ID, memberId };
+  if (group === undefined) {
+    const isExcess = memberId === "";
+    return { errorCode: isExcess ? ErrorCode.GROUP_MAX_SIZE_REACHED : ErrorCode.UNKNOWN_MEMBER_ID, memberId };
+  }
   const result = group.join(memberId, about, mustKnowId);
   groups.dropIdle(group);
   return result;
 }
 
-function joinRefusal({ groupId, sessionTimeoutMs }: JoinBody): number | undefined {
+function joinRefusal(
+  { groupId, sessionTimeoutMs, protocols }: JoinBody,
+  { groups }: BrokerContext,
+): number | undefined {
   if (!isGroupId(groupId)) return ErrorCode.INVALID_GROUP_ID;
   const isFit = sessionTimeoutMs >= sessionTimeoutMsMin && sessionTimeoutMs <= sessionTimeoutMsMax;
-  return isFit ? undefined : ErrorCode.INVALID_SESSION_TIMEOUT;
+  if (!isFit) return ErrorCode.INVALID_SESSION_TIMEOUT;
+  const bytes = protocolBytes(protocols);
+  if (protocols.length > memberProtocolsMax || bytes > memberBytesMax) return ErrorCode.INVALID_REQUEST;
+  return groups.hasRoom(bytes) ? undefined : ErrorCode.GROUP_MAX_SIZE_REACHED;
 }
 
 function joiningOf(body: JoinBody, clientId: string, { clientHost }: Session, apiVersion: number): Joining {
@@ -80,6 +95,9 @@ export const syncGroupHandler: Handler = handler(
     const group = groups.find(body.groupId);
     if (group === undefined) return { errorCode: ErrorCode.UNKNOWN_MEMBER_ID, assignment: noAssignment };
     const { generationId, protocolType, protocolName } = body;
+    const bytes = body.assignments.reduce((sum, { assignment }) => sum + assignment.length, 0);
+    if (!groups.hasRoom(bytes))
+      return { errorCode: ErrorCode.GROUP_MAX_SIZE_REACHED, assignment: noAssignment };
     const assignments = new Map(
       body.assignments.map(({ memberId, assignment }) => [memberId, Buffer.from(assignment)]),
     );
