@@ -14,7 +14,7 @@ const sendBytes = 64 * 1024;
 const sendsInFlight = 8;
 
 /** What is to be produced to a topic that is there, or consumed from its beginning. */
-export interface Work {
+interface Work {
   readonly bootstrap: string;
   readonly topic: string;
   readonly partitions: number;

@@ -19,8 +19,6 @@ interface Sent {
 export class Account {
   readonly problems: string[] = [];
   acknowledgedCount = 0;
-  /** Records that are there more than once: what idempotent producers are to prevent. */
-  duplicates = 0;
   /** By partition and offset, which record was acknowledged there, and which one a consumer has got from there. */
   readonly #acknowledged = new Map<number, Map<number, string>>();
   readonly #consumed = new Map<number, Map<number, string>>();
@@ -103,7 +101,8 @@ export class Account {
       const got = consumed.get(offset);
       if (got !== undefined && got !== own)
         this.fault(`${partition}: ${got} was consumed at offset ${offset}, where ${own} is`);
-      if (firsts.has(own)) this.duplicates++;
+      // What idempotent producers are to prevent, also when the broker is not the one that they began with.
+      if (firsts.has(own)) this.fault(`${partition}: ${own} is there twice, again at offset ${offset}`);
       else this.#checkOrder(partition, own, highest);
       firsts.set(own, offset);
     }

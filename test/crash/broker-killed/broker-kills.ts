@@ -21,7 +21,6 @@ const sayEvery = 50;
 
 export interface BrokerTotals extends Totals {
   readonly stops: number;
-  readonly duplicates: number;
   readonly resumed: number;
   /** Why there was no Java producer among the clients. */
   readonly skipped?: string;
@@ -63,7 +62,6 @@ export async function killTheBroker({ directory, kills, seed, say }: CrashRun): 
   return {
     ...done,
     acknowledged: account.acknowledgedCount,
-    duplicates: account.duplicates,
     resumed: group.resumed,
     seconds: (performance.now() - startedMs) / 1000,
     problems: account.problems,

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import type { Readable } from "node:stream";
+import { createInterface } from "node:readline";
 
 const command: string = new URL("../../../../packages/strandlog/dist/cli/main.js", import.meta.url).pathname;
 const startMsMax = 30_000;
@@ -31,13 +31,19 @@ export class BrokerProcess {
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       complaint += text;
     });
-    // Clients that are in order give it no reason to say anything, nor to end.
+    const listening = new Promise<void>((resolve) => {
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        if (line.includes('"event":"listening"')) resolve();
+        // Clients that are in order give it no reason to warn.
+        else if (!line.startsWith('{"level":"info"') && line.endsWith("}")) complaint += `${line}\n`;
+      });
+    });
     this.#gone = once(child, "close").then(([code, signal]) => {
       const isWanted = signal === "SIGKILL" || code === exitCodeOfSigterm;
       if (!isWanted) this.#fault(`the broker ended by itself: ${signal ?? code} ${complaint.trim()}`);
       else if (complaint !== "") this.#fault(`the broker said: ${complaint.trim()}`);
     });
-    return this.#listening(child.stdout);
+    return this.#soon(listening);
   }
 
   async kill(): Promise<void> {
@@ -51,12 +57,12 @@ export class BrokerProcess {
     await this.#gone;
   }
 
-  async #listening(output: Readable): Promise<void> {
+  async #soon(listening: Promise<void>): Promise<void> {
     const timer = setTimeout(() => {
       this.#fault(`the broker did not listen within ${startMsMax / 1000} s`);
       this.#child?.kill("SIGKILL");
     }, startMsMax);
-    await Promise.race([once(output, "data"), this.#gone]);
+    await Promise.race([listening, this.#gone]);
     clearTimeout(timer);
   }
 }

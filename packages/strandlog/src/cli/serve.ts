@@ -16,6 +16,7 @@ import {
   errorFields,
   type Health,
   type Logger,
+  letHeapGrow,
   openHealth,
   openLogger,
   Readiness,
@@ -116,6 +117,7 @@ interface Serving {
 
 async function serve(configuration: Configuration, json: boolean): Promise<void> {
   const startedMs = performance.now();
+  letHeapGrow();
   const interruption = listenForSignals();
   const { logger, close } = openLogger({ level: configuration.logLevel, json });
   const readiness = new Readiness();
