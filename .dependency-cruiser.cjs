@@ -27,20 +27,24 @@ module.exports = {
   forbidden: [
     room("base", base, [`${src}record/`, contracts]),
     room("record room", `${src}record/`, below()),
+    room("compaction room", `${src}compaction/`, below("record")),
     room("fs room", `${src}fs/`, below()),
     room("journal room", `${src}journal/`, below("record", "fs")),
     room("segment room", `${src}segment/`, below("record", "fs")),
-    room("partition room", `${src}partition/`, [contracts, ...below("record", "fs", "segment")]),
+    room("partition room", `${src}partition/`, [
+      contracts,
+      ...below("record", "compaction", "fs", "segment"),
+    ]),
     room("checkpoint room", `${src}checkpoint/`, [
       contracts,
-      ...below("record", "fs", "segment", "journal", "partition"),
+      ...below("record", "compaction", "fs", "segment", "journal", "partition"),
     ]),
     room("storage contracts", `${src}storage/[^/]+\\.ts$`, [`${src}(errors|options)\\.ts$`, `${src}record/`]),
     room("file storage", `${src}storage/file/`, [
       contracts,
-      ...below("record", "fs", "journal", "segment", "partition", "checkpoint"),
+      ...below("record", "compaction", "fs", "journal", "segment", "partition", "checkpoint"),
     ]),
-    room("memory storage", `${src}storage/memory/`, [contracts, ...below("record")]),
+    room("memory storage", `${src}storage/memory/`, [contracts, ...below("record", "compaction")]),
     room("face", face, [
       `${src}(clock|errors|open|options|shapes|watchers)\\.ts$`,
       `${src}record/`,

@@ -37,6 +37,13 @@ export function refusalOf(error: unknown): Refusal {
   return { errorCode: ErrorCode[name], errorMessage: error.message };
 }
 
+/** What is wrong with a record, though its batch is whole: it has no key in a compacted topic. */
+export function recordRefusalOf(error: unknown): Refusal {
+  const refusal = refusalOf(error);
+  const isInvalid = refusal.errorCode === ErrorCode.INVALID_REQUEST;
+  return isInvalid ? { ...refusal, errorCode: ErrorCode.INVALID_RECORD } : refusal;
+}
+
 /** What is wrong with a topic's settings has a code of its own. */
 export function configRefusalOf(error: unknown): Refusal {
   const refusal = refusalOf(error);

@@ -29,7 +29,7 @@ interface Setting {
   parse(text: string): Partial<TopicConfig>;
 }
 
-const types = { boolean: 1, string: 2, int: 3, long: 5, list: 7 } as const;
+const types = { boolean: 1, string: 2, int: 3, long: 5, double: 6, list: 7 } as const;
 
 type NumberName = {
   [Name in keyof TopicConfig]: TopicConfig[Name] extends number ? Name : never;
@@ -49,6 +49,15 @@ function number(name: string, key: NumberName, type: number, documentation: stri
   };
 }
 
+/** A list of words, whatever their order. */
+function listed(text: string): string {
+  return text
+    .split(",")
+    .map((word) => word.trim())
+    .sort()
+    .join();
+}
+
 function choice<Key extends "durability" | "cleanup" | "compression" | "timestampType">(
   name: string,
   key: Key,
@@ -61,7 +70,7 @@ function choice<Key extends "durability" | "cleanup" | "compression" | "timestam
     documentation,
     text: (config) => Object.entries(words).find(([, value]) => value === config[key])?.[0] ?? "",
     parse: (text) => {
-      const value = words[text.trim()];
+      const value = words[key === "cleanup" ? listed(text) : text.trim()];
       if (value !== undefined) return { [key]: value };
       throw invalid(`${name} must be one of ${Object.keys(words).join(", ")}, not "${text}"`);
     },
@@ -72,14 +81,20 @@ const settings: readonly Setting[] = [
   choice(
     "cleanup.policy",
     "cleanup",
-    { delete: "delete", consumed: "consumed" },
-    "delete: records go by age and size; consumed: besides, when all groups have committed them",
+    { delete: "delete", consumed: "consumed", compact: "compact", "compact,delete": "compact,delete" },
+    "delete: records go by age and size; consumed: besides, when all groups have committed them; compact: when a later record has their key; compact,delete: both",
   ),
   choice(
     "compression.type",
     "compression",
     { producer: "none", gzip: "gzip", snappy: "snappy", lz4: "lz4", zstd: "zstd" },
     "the codec of what is appended in the broker's own process; producers' batches stay as they are",
+  ),
+  number(
+    "delete.retention.ms",
+    "deleteRetentionMs",
+    types.long,
+    "how long a record without a value stays when it is compacted",
   ),
   number("max.message.bytes", "maxMessageBytes", types.int, "largest batch"),
   choice(
@@ -108,6 +123,13 @@ const settings: readonly Setting[] = [
 /** What is always so. */
 const fixed: readonly Omit<ConfigEntry, "isReadOnly" | "setBy">[] = [
   { name: "flush.messages", value: "1", type: types.long, documentation: "see strandlog.durability" },
+  {
+    name: "min.cleanable.dirty.ratio",
+    value: "0.5",
+    type: types.double,
+    documentation: "a topic is compacted when half of it has come since the last time",
+  },
+  { name: "min.compaction.lag.ms", value: "0", type: types.long, documentation: "the active segment waits" },
   { name: "min.insync.replicas", value: "1", type: types.int, documentation: "there is one broker" },
   {
     name: "preallocate",

@@ -2,6 +2,7 @@
 export type { Clock, Timer } from "./clock.js";
 export { type ErrorCode, errorCodes, LogError } from "./errors.js";
 export type { AppendBatchOptions, AppendOptions } from "./face/append-options.js";
+export type { CompactionResult } from "./face/compaction.js";
 export type { Consumer } from "./face/consumer.js";
 export type { ConsumerOptions, Place } from "./face/consumer-options.js";
 export type { DeadLetterTopic } from "./face/dead-letter.js";
@@ -31,5 +32,12 @@ export type { DirectoryLock, File, FileSystem } from "./fs/index.js";
 export { type LogOptions, openLog } from "./open.js";
 export { type LogSettings, logSettings, type TopicConfig, topicConfig } from "./options.js";
 export type { Bytes, Compression, Header, HeadersInput, LogRecord, RecordBatch } from "./record/index.js";
-export type { Durability, FileRange, PartitionDescription, StorageCounters } from "./storage/contracts.js";
+export type {
+  CompactionFigures,
+  CompactionOutcome,
+  Durability,
+  FileRange,
+  PartitionDescription,
+  StorageCounters,
+} from "./storage/contracts.js";
 export type { RecoveryProgress } from "./storage/file/open-file-storage.js";

@@ -18,9 +18,10 @@ export interface TopicConfig {
   readonly compression: Compression;
   /**
    * "delete" (default): records go by age and size only. "consumed": besides, as soon as every named group of the topic
-   * has committed them; nothing goes before the first group has.
+   * has committed them; nothing goes before the first group has. "compact": what goes is each record that a later one
+   * with the same key makes obsolete, and nothing by age and size. "compact,delete": both.
    */
-  readonly cleanup: "delete" | "consumed";
+  readonly cleanup: "delete" | "consumed" | "compact" | "compact,delete";
   /**
    * Which time records have. "create" (default): the one that they were given, or that of their append. "append": always
    * that of the append, one for each batch.
@@ -30,6 +31,8 @@ export interface TopicConfig {
   readonly retentionMs: number;
   /** What a partition holds beyond this goes, the oldest first; −1 keeps all. Default −1. */
   readonly retentionBytes: number;
+  /** How long a record without a value, which says that its key is gone, stays once compacted, in milliseconds. Default 1 day. */
+  readonly deleteRetentionMs: number;
   /** A segment's size. Default 1 GiB. */
   readonly segmentBytes: number;
   /** A segment's age, in milliseconds. Default 7 days. */
@@ -60,7 +63,7 @@ export interface LogSettings {
   readonly lanes: number;
   /** Segment files kept open. Default 256. */
   readonly openFilesMax: number;
-  /** How often retention looks for what may go, in milliseconds. Default 30 s. */
+  /** How often retention and compaction look for what may go, in milliseconds. Default 30 s. */
   readonly retentionCheckMs: number;
   /** A group that holds records back and has not committed for so long is reported as stalled. Default 10 minutes. */
   readonly groupStallMs: number;
@@ -78,6 +81,7 @@ const topicBounds = {
   partitions: { default: 1, min: 1, max: 100_000 },
   retentionMs: { default: -1, min: -1, max: Number.MAX_SAFE_INTEGER },
   retentionBytes: { default: -1, min: -1, max: Number.MAX_SAFE_INTEGER },
+  deleteRetentionMs: { default: dayMs, min: 0, max: Number.MAX_SAFE_INTEGER },
   segmentBytes: { default: gibibyte, min: kibibyte, max: 2 ** 31 - 1 },
   segmentMs: { default: 7 * dayMs, min: 1, max: Number.MAX_SAFE_INTEGER },
   maxMessageBytes: { default: 1_048_588, min: 256, max: 64 * mebibyte },
@@ -101,7 +105,7 @@ const logBounds = {
 const choices = {
   durability: ["memory", "os", "disk"],
   compression: ["none", "gzip", "snappy", "lz4", "zstd"],
-  cleanup: ["delete", "consumed"],
+  cleanup: ["delete", "consumed", "compact", "compact,delete"],
   timestampType: ["create", "append"],
 } as const;
 
@@ -125,6 +129,11 @@ export function topicConfig(given: Partial<TopicConfig>, base?: TopicConfig): To
     timestampType: given.timestampType ?? base?.timestampType ?? "create",
     ...numbers(topicBounds, given, base),
   };
+}
+
+/** Whether the topic keeps, of each key, only the latest record. */
+export function isCompacted({ cleanup }: Pick<TopicConfig, "cleanup">): boolean {
+  return cleanup === "compact" || cleanup === "compact,delete";
 }
 
 export function logSettings(given: Partial<LogSettings>): LogSettings {

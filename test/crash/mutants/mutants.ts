@@ -1,5 +1,6 @@
 // All mutants.
 import { checkpointMutants } from "./checkpoint-mutants.js";
+import { compactionMutants } from "./compaction-mutants.js";
 import { deletionMutants } from "./deletion-mutants.js";
 import { faceMutants } from "./face-mutants.js";
 import { journalMutants } from "./journal-mutants.js";
@@ -12,6 +13,7 @@ export const mutants: readonly Mutant[] = [
   ...recoveryMutants,
   ...deletionMutants,
   ...faceMutants,
+  ...compactionMutants,
 ];
 
 export function mutantOf(name: string): Mutant {

@@ -2,6 +2,7 @@
 // does; on the engine as it is they pass.
 import type { LogRecord } from "@strandlog/log";
 import { Simulation, Violation } from "@strandlog/log/testing";
+import { interruptCompaction } from "../simulated/compaction-story.js";
 import {
   atEveryStep,
   closedLog,
@@ -42,6 +43,7 @@ export type ScenarioName =
   | "a deletion that is refused changes nothing"
   | "a deletion that may not have been synced can be interrupted"
   | "a topic may be made again though files of the old one are left"
+  | "a compaction may be interrupted anywhere"
   | "what a reader has seen survives"
   | "a sync makes all durable";
 
@@ -259,6 +261,10 @@ export const scenarios: Readonly<Record<ScenarioName, () => Promise<void>>> = {
     await machine.run(topic.append({ value: "new" }));
     await machine.run(log.close());
     expectSame(await machine.run(topicOf(machine).then(values)), ["new"]);
+  },
+  "a compaction may be interrupted anywhere": async () => {
+    for (const besides of ["deletion", "another", "failure"] as const)
+      await interruptCompaction("power", besides, 1);
   },
   "what a reader has seen survives": () =>
     often(async (machine) => {

@@ -3,7 +3,7 @@
 import type { Durability, Topic } from "@strandlog/log";
 import { apis, ErrorCode, type RequestOf, type ResponseOf } from "@strandlog/protocol";
 import { type Answer, type BrokerContext, type Handler, handler, underway } from "../context.js";
-import { type Refusal, refusalOf } from "../error-codes.js";
+import { type Refusal, recordRefusalOf } from "../error-codes.js";
 import { appendTimeOf, batchRefusal, owned, transactionalProducer } from "../produced-batch.js";
 import { mapInTurns } from "../turns.js";
 
@@ -80,7 +80,7 @@ async function append(
       logAppendTimeMs: appendTimeOf(batch),
     };
   } catch (error) {
-    return refused(index, refusalOf(error));
+    return refused(index, recordRefusalOf(error));
   }
 }
 

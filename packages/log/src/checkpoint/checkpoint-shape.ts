@@ -2,7 +2,7 @@
 // cannot go together are refused here.
 import type { PartitionState } from "../partition/index.js";
 import type { SegmentState } from "../segment/index.js";
-import { fields, listOf, type Shape, text, tuple, whole } from "../shapes.js";
+import { fields, listOf, oneOf, orMissing, type Shape, text, tuple, whole } from "../shapes.js";
 
 const count = whole();
 const crc = whole(0, 2 ** 32 - 1);
@@ -25,7 +25,11 @@ const segmentShape = fields({
   offsetIndexCrc: crc,
   timeIndexBytes: count,
   timeIndexCrc: crc,
+  rewrite: orMissing(whole(1)),
+  swap: orMissing(oneOf(true)),
 });
+
+const compactionShape = fields({ count: whole(1), end: count, marks: listOf(tuple(count, timestamp)) });
 
 const partitionShape = fields({
   name: fields({ id: text, topic: text, topicId: text, partition: count }),
@@ -35,6 +39,7 @@ const partitionShape = fields({
   recoveryPoint: count,
   segments: listOf(together(segmentShape, segmentMisfit)),
   leaderEpochs: listOf(tuple(count, count)),
+  compaction: orMissing(compactionShape),
 });
 
 export const checkpointShape: Shape = fields({
@@ -53,8 +58,9 @@ function together<T>(shape: Shape, misfitOf: (value: T) => string | undefined): 
 
 // There is at most one entry for 4 KiB of batches, besides the last time entry: an index is smaller than its log.
 function segmentMisfit(state: SegmentState): string | undefined {
-  const { baseOffset, nextOffset, logBytes, offsetIndexBytes, timeIndexBytes } = state;
+  const { baseOffset, nextOffset, logBytes, offsetIndexBytes, timeIndexBytes, rewrite, swap } = state;
   if (nextOffset < baseOffset) return ".nextOffset";
+  if (swap !== undefined && rewrite === undefined) return ".swap";
   if (offsetIndexBytes > logBytes || offsetIndexBytes % 8 !== 0) return ".offsetIndexBytes";
   return timeIndexBytes > logBytes || timeIndexBytes % 12 !== 0 ? ".timeIndexBytes" : undefined;
 }

@@ -3,6 +3,7 @@
 // is never written. A checkpoint that fails (a full disk) loses nothing: the journal keeps the data and it is tried
 // again. Called by storage/file.
 import type { Clock, Timer } from "../clock.js";
+import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
 import type { Journal } from "../journal/index.js";
 import type { PartitionLog } from "../partition/index.js";
@@ -30,6 +31,14 @@ const atOnce = 4;
 const retryMsMin = 200;
 const retryMsMax = 5000;
 
+/** What somebody wants: all in segments, room in the journal, or a checkpoint file that says what is so now. */
+type Wanted = "all" | "room" | "save";
+
+interface Waiting {
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
 export class Checkpointer {
   readonly #fs: FileSystem;
   readonly #clock: Clock;
@@ -41,8 +50,9 @@ export class Checkpointer {
   #running: Promise<void> | undefined;
   #current: Promise<void> | undefined;
   #again = false;
-  /** Somebody wants everything in segments, not only room in the journal. */
-  #wantsAll = false;
+  #wanted = new Set<Wanted>();
+  /** Who waits for the next checkpoint, not for the one that runs. */
+  #waiting: Waiting[] = [];
   #closed = false;
   #retryMs = retryMsMin;
   #retryTimer: Timer | undefined;
@@ -79,13 +89,26 @@ export class Checkpointer {
    * Starts a checkpoint, or another one after the one that runs. Failures are reported to the source and retried. For
    * room alone nothing is written to segments where forgetting what has been deleted makes enough of it.
    */
-  request(what: "all" | "room" = "all"): void {
+  request(what: Wanted = "all"): void {
+    this.#wanted.add(what);
+    this.#start();
+  }
+
+  /** As {@link request}; settles when a checkpoint that begins after this call has ended, rejects if it fails. */
+  run(what: Wanted): Promise<void> {
+    if (this.#closed) return Promise.reject(new LogError("CLOSED", "the log is closed"));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.request(what);
+    });
+  }
+
+  #start(): void {
     this.#again = true;
-    if (what === "all") this.#wantsAll = true;
     if (this.#closed || this.#running !== undefined || this.#retryTimer !== undefined) return;
     this.#running = this.#loop().finally(() => {
       this.#running = undefined;
-      if (this.#again && this.#retryTimer === undefined) this.request("room");
+      if (this.#again && this.#retryTimer === undefined) this.#start();
     });
   }
 
@@ -96,12 +119,18 @@ export class Checkpointer {
     this.#closed = true;
     await this.#running;
     await this.#checkpoint();
+    this.#endWaiting();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#retryTimer?.cancel();
     await this.#running;
+    this.#endWaiting();
+  }
+
+  #endWaiting(): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(new LogError("CLOSED", "the log is closed"));
   }
 
   async #loop(): Promise<void> {
@@ -128,10 +157,25 @@ export class Checkpointer {
   }
 
   async #checkpoint(): Promise<void> {
+    const wanted = this.#wanted;
+    const waiting = this.#waiting;
+    this.#wanted = new Set();
+    this.#waiting = [];
+    try {
+      await this.#write(wanted);
+      for (const { resolve } of waiting) resolve();
+    } catch (error) {
+      for (const what of wanted) this.#wanted.add(what);
+      for (const { reject } of waiting) reject(error);
+      throw error;
+    }
+  }
+
+  async #write(wanted: ReadonlySet<Wanted>): Promise<void> {
     const started = this.#clock.elapsedMs();
     await this.#source.settle();
     const sequence = this.#journal.syncedSequence;
-    if (await this.#hasMadeRoom(sequence)) return;
+    if (!wanted.has("all") && (await this.#hasSufficed(sequence, wanted))) return;
     const partitions = this.#source.dirty();
     const lanes = Array.from({ length: this.#lanes }, (_, lane) =>
       this.#runLane(
@@ -146,19 +190,19 @@ export class Checkpointer {
     await this.#journal.ring.trim(start);
     const failure = results.find((result) => result.status === "rejected");
     if (failure !== undefined) throw failure.reason;
-    this.#wantsAll = false;
     this.count++;
     let bytes = 0;
     for (const lane of lanes) bytes += await lane;
     this.#source.ended({ bytes, partitions: partitions.length, ms: this.#clock.elapsedMs() - started });
   }
 
-  /** Journal files that hold only what has been deleted go first. */
-  async #hasMadeRoom(sequence: number): Promise<boolean> {
+  /** Journal files that hold only what has been deleted go first, and a checkpoint file is written without segments. */
+  async #hasSufficed(sequence: number, wanted: ReadonlySet<Wanted>): Promise<boolean> {
     const { ring } = this.#journal;
     const start = ring.scanStart(this.#oldestNeeded(sequence));
     const freed = ring.bytesBefore(start);
-    if (freed === 0 || this.#wantsAll || this.#closed || this.#source.isTight(freed)) return false;
+    const isEnough = freed > 0 || (wanted.has("save") && !wanted.has("room"));
+    if (!isEnough || this.#closed || this.#source.isTight(freed)) return false;
     await this.#source.save(start);
     await ring.trim(start);
     return true;

@@ -25,12 +25,18 @@ const batchOptionNames: ReadonlySet<string> = new Set([
 const idLengthMax = 256;
 
 /** Why the record cannot be appended to a topic of so many partitions, if so. */
-export function recordRefusal(record: RecordInput, topic: string, partitions: number): LogError | undefined {
+export function recordRefusal(
+  record: RecordInput,
+  topic: string,
+  partitions: number,
+  needsKey: boolean,
+): LogError | undefined {
   if (typeof record !== "object" || record === null) return invalid("a record is an object with a value");
   const { key, value, timestamp, partition, headers } = record;
   if (!isBytes(value)) return invalid("a record's value must be a Uint8Array, a string or null");
   if (key !== undefined && !isBytes(key))
     return invalid("a record's key must be a Uint8Array, a string or null");
+  if (needsKey && (key === undefined || key === null)) return keyMissing(topic);
   if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && timestamp >= 0)) {
     return invalid(`${timestamp} is not a timestamp: give milliseconds since 1970`);
   }
@@ -68,6 +74,23 @@ export function batchRefusal(bytes: Uint8Array, bytesMax: number, options: Appen
   } catch (error) {
     return error;
   }
+}
+
+/** Why a batch, which is whole and undamaged, cannot go into a compacted topic: each of its records needs a key. */
+export function keysRefusal(bytes: Uint8Array, topic: string): unknown {
+  try {
+    for (const { key } of new RecordBatch(bufferOf(bytes)).records())
+      if (key === null) return keyMissing(topic);
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+/** Kafka's clients are told INVALID_RECORD. */
+function keyMissing(topic: string): LogError {
+  const message = `a record of "${topic}", a compacted topic, needs a key: it is what records are compared by`;
+  return new LogError("INVALID_ARGUMENT", message, { details: { name: "key" } });
 }
 
 export function sealedBatch(bytes: Uint8Array): SealedBatch {

@@ -12,6 +12,7 @@ import type {
   StorageCounters,
 } from "../storage/contracts.js";
 import { Appender } from "./appender.js";
+import { Compaction, refuseUnsupported } from "./compaction.js";
 import type { Consumer } from "./consumer.js";
 import { dedupePrefix } from "./deduplication.js";
 import { endTransaction, type TransactionEnd } from "./end-transaction.js";
@@ -45,6 +46,7 @@ export class Log {
   readonly #topics = new Map<string, Topic>();
   readonly #turns = new Map<string, Promise<void>>();
   readonly #retention: Retention;
+  readonly #compaction: Compaction;
   #closed: Promise<void> | undefined;
 
   /** Use {@link openLog}. */
@@ -57,16 +59,19 @@ export class Log {
       lingerMs: settings.lingerMs,
       syncEveryMs: settings.syncEveryMs,
     });
-    this.#retention = new Retention(storage, clock, settings, async () => {
+    const openTopics = async (): Promise<Topic[]> => {
       const topics = await Promise.all((await this.topics()).map((name) => this.#findTopic(name)));
       return topics.filter((topic) => topic !== undefined);
-    });
+    };
+    this.#compaction = new Compaction(storage, clock, openTopics);
+    this.#retention = new Retention(storage, clock, settings, openTopics, () => this.#compaction.look());
     this.#host = {
       storage,
       clock,
       appender: this.#appender,
       consumers: this.#consumers,
       retention: this.#retention,
+      compaction: this.#compaction,
       isClosed: () => this.#closed !== undefined,
       alterTopic: (name, changes) => this.#alter(name, changes),
     };
@@ -81,7 +86,7 @@ export class Log {
     return this.#clock;
   }
 
-  /** @internal Begins to look after retention. */
+  /** @internal Begins to look after retention and compaction. */
   start(): void {
     if (!this.#storage.manifest.readOnly) this.#retention.start();
   }
@@ -229,7 +234,7 @@ export class Log {
   }
 
   async #close(): Promise<void> {
-    await this.#retention.stop();
+    await Promise.all([this.#retention.stop(), this.#compaction.stop()]);
     await Promise.allSettled([...this.#consumers].map((consumer) => consumer.close()));
     try {
       await this.#appender.flush();
@@ -287,6 +292,7 @@ export class Log {
   async #make(name: string, config: TopicConfig): Promise<Topic> {
     if (this.#storage.manifest.readOnly) notFound(name);
     requireCompression(config.compression);
+    refuseUnsupported(this.#storage, config);
     const entry: TopicEntry = { topicId: this.#clock.randomBytes(16).toString("base64url"), config };
     const put = { key: topicPrefix + name, value: topicEntryText(entry), version: 0 };
     await this.#storage.createPartitions(partitionNames(name, entry), partitionConfig(config), [put]);
@@ -303,6 +309,7 @@ export class Log {
         throw new LogError("INVALID_ARGUMENT", message, { details: { topic: name } });
       }
       requireCompression(config.compression);
+      refuseUnsupported(this.#storage, config);
       const entry: TopicEntry = { topicId: topic.topicId, config };
       const put = { key: topicPrefix + name, value: topicEntryText(entry) };
       await this.#storage.createPartitions(partitionNames(name, entry), partitionConfig(config), [put]);

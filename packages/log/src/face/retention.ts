@@ -49,11 +49,13 @@ const stalledChannel = channel("strandlog:stalled");
 // After a commit: soon, but not for each of many.
 const soonMs = 1000;
 
+/** `looked` is called whenever it has looked at all topics. */
 export class Retention {
   readonly #storage: LogStorage;
   readonly #clock: Clock;
   readonly #settings: RetentionSettings;
   readonly #topics: () => Promise<readonly RetainedTopic[]>;
+  readonly #looked: () => void;
   #timer: Timer | undefined;
   #soonTimer: Timer | undefined;
   readonly #soon = new Set<RetainedTopic>();
@@ -66,11 +68,13 @@ export class Retention {
     clock: Clock,
     settings: RetentionSettings,
     topics: () => Promise<readonly RetainedTopic[]>,
+    looked: () => void,
   ) {
     this.#storage = storage;
     this.#clock = clock;
     this.#settings = settings;
     this.#topics = topics;
+    this.#looked = looked;
   }
 
   /** As of the last look. */
@@ -86,7 +90,9 @@ export class Retention {
         for (const topic of topics) await this.#retainIfAny(topic);
         await this.#lookForStalled(topics);
       }).then(() => {
-        if (!this.#isStopped) this.start();
+        if (this.#isStopped) return;
+        this.#looked();
+        this.start();
       });
     });
   }
@@ -145,7 +151,9 @@ export class Retention {
     return { ...result, kept, heldBy: last };
   }
 
-  #limits({ retentionMs, retentionBytes }: TopicConfig): { timestampMin?: number; bytesMax?: number } {
+  #limits(config: TopicConfig): { timestampMin?: number; bytesMax?: number } {
+    if (!hasLimits(config)) return {};
+    const { retentionMs, retentionBytes } = config;
     return {
       ...(retentionMs < 0 ? {} : { timestampMin: this.#clock.now() - retentionMs }),
       ...(retentionBytes < 0 ? {} : { bytesMax: retentionBytes }),
@@ -153,8 +161,7 @@ export class Retention {
   }
 
   async #retainIfAny(topic: RetainedTopic): Promise<void> {
-    const { retentionMs, retentionBytes, cleanup } = topic.config;
-    if (this.#isStopped || (retentionMs < 0 && retentionBytes < 0 && cleanup !== "consumed")) return;
+    if (this.#isStopped || (!hasLimits(topic.config) && topic.config.cleanup !== "consumed")) return;
     try {
       await this.retain(topic, false);
     } catch (error) {
@@ -207,7 +214,13 @@ function furthestBehind(
   return last;
 }
 
-function withinLimits({ retentionMs, retentionBytes }: TopicConfig): string {
-  if (retentionMs < 0 && retentionBytes < 0) return "the topic keeps everything";
+/** Whether records go by age or by size: of a topic that is compacted, only if it is to do both. */
+function hasLimits({ retentionMs, retentionBytes, cleanup }: TopicConfig): boolean {
+  return cleanup !== "compact" && (retentionMs >= 0 || retentionBytes >= 0);
+}
+
+function withinLimits(config: TopicConfig): string {
+  if (config.cleanup === "compact") return "the topic is compacted: it keeps the latest record of each key";
+  if (!hasLimits(config)) return "the topic keeps everything";
   return "it is within retentionMs and retentionBytes, or in a segment that others are in";
 }

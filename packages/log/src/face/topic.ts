@@ -2,13 +2,21 @@
 import type { ReadableStream, WritableStream } from "node:stream/web";
 import type { Clock } from "../clock.js";
 import { LogError } from "../errors.js";
-import { checkInteger, type TopicConfig } from "../options.js";
+import { checkInteger, isCompacted, type TopicConfig } from "../options.js";
 import { type Bytes, batchHeaderBytes, type LogRecord, partitionForKey } from "../record/index.js";
 import type { LogStorage, MetadataPut, PartitionDescription, PartitionName } from "../storage/contracts.js";
 import { Watchers } from "../watchers.js";
-import { batchRefusal, optionsRefusal, partitionError, recordRefusal, sealedBatch } from "./append-checks.js";
+import {
+  batchRefusal,
+  keysRefusal,
+  optionsRefusal,
+  partitionError,
+  recordRefusal,
+  sealedBatch,
+} from "./append-checks.js";
 import type { AppendBatchOptions, AppendOptions } from "./append-options.js";
 import type { Appender, AppendTarget } from "./appender.js";
+import type { Compaction, CompactionResult } from "./compaction.js";
 import type { Consumer } from "./consumer.js";
 import type { ConsumerOptions } from "./consumer-options.js";
 import { Deduplication } from "./deduplication.js";
@@ -36,6 +44,7 @@ export interface TopicHost {
   readonly appender: Appender;
   readonly consumers: Set<Consumer>;
   readonly retention: Retention;
+  readonly compaction: Compaction;
   isClosed(): boolean;
   alterTopic(name: string, changes: Partial<TopicConfig>): Promise<TopicConfig>;
 }
@@ -126,12 +135,14 @@ export class Topic implements AppendTarget {
    * client of Kafka's has sent. It is checked, not decoded, and handed over: its offsets and its leader epoch are
    * written into the bytes, and the time of the append where the topic's `timestampType` wants it. The receipt's offset
    * is that of the first record.
-   * Rejects with CORRUPT_BATCH, NUMBER_TOO_LARGE, RECORD_TOO_LARGE, if it is told to be idempotent OUT_OF_ORDER_SEQUENCE
+   * Rejects with CORRUPT_BATCH, NUMBER_TOO_LARGE, RECORD_TOO_LARGE, on a compacted topic INVALID_ARGUMENT for a record
+   * without a key, if it is told to be idempotent OUT_OF_ORDER_SEQUENCE
    * and PRODUCER_FENCED, and for what {@link Topic.append} rejects.
    */
   appendBatch(partition: number, batch: Uint8Array, options: AppendBatchOptions = {}): Receipt {
     const forming = this.#forming[partition];
-    const refusal = this.#closedToAppends() ?? batchRefusal(batch, this.batchBytesMax, options);
+    const refusal =
+      this.#closedToAppends() ?? batchRefusal(batch, this.batchBytesMax, options) ?? this.#keysRefusal(batch);
     if (refusal !== undefined) return refusedReceipt(partition, refusal);
     if (forming === undefined) {
       return refusedReceipt(partition, partitionError(this.name, partition, this.#forming.length));
@@ -240,6 +251,17 @@ export class Topic implements AppendTarget {
     this.check();
     if (!dryRun) refuseReadOnly(this.#host.storage);
     return this.#host.retention.retain(this, dryRun);
+  }
+
+  /**
+   * Compacts now what may be compacted, whenever that would be due by itself, and tells of each partition what went. The
+   * segment that is written to is left alone.
+   *
+   * @throws LogError INVALID_ARGUMENT unless the topic's `cleanup` says that it is compacted; READ_ONLY, DISK_FULL, IO.
+   */
+  async compact({ signal }: { readonly signal?: AbortSignal } = {}): Promise<CompactionResult[]> {
+    this.check();
+    return this.#host.compaction.compact(this, signal);
   }
 
   /** Deletes all records; offsets go on from where they are. */
@@ -369,7 +391,14 @@ export class Topic implements AppendTarget {
     const refusal = this.#closedToAppends();
     if (refusal !== undefined) return refusal;
     const partitions = this.#forming.length;
-    return recordRefusal(record, this.name, partitions) ?? optionsRefusal(options, record, partitions);
+    const needsKey = isCompacted(this.#config);
+    return (
+      recordRefusal(record, this.name, partitions, needsKey) ?? optionsRefusal(options, record, partitions)
+    );
+  }
+
+  #keysRefusal(batch: Uint8Array): unknown {
+    return isCompacted(this.#config) ? keysRefusal(batch, this.name) : undefined;
   }
 
   /** What is acknowledged must be visible; that of a memory topic may still be forming, and stays so on a full disk. */

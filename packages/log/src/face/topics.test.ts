@@ -188,6 +188,7 @@ const stored: TopicConfig = {
   compression: "gzip",
   cleanup: "consumed",
   timestampType: "append",
+  deleteRetentionMs: 1000,
   retentionMs: 7_000_000,
   retentionBytes: 5_000_000,
   segmentBytes: 2048,

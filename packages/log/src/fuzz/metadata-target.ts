@@ -14,6 +14,7 @@ const topicEntry = {
     timestampType: "append",
     retentionMs: -1,
     retentionBytes: -1,
+    deleteRetentionMs: 86_400_000,
     segmentBytes: 1_073_741_824,
     segmentMs: 604_800_000,
     maxMessageBytes: 1_048_588,

@@ -2,6 +2,7 @@
 // where they are, and gives the checkpointer what has to go to disk. It does not know the journal: the storage driver
 // tells it what has been reached. Called by storage/file and the checkpointer.
 import { assert } from "../assert.js";
+import { type CompactionState, neverCompacted } from "../compaction/index.js";
 import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
 import { type FileCache, Segment } from "../segment/index.js";
@@ -14,8 +15,11 @@ import type {
 } from "../storage/contracts.js";
 import { Watchers } from "../watchers.js";
 import type { PartitionState } from "./partition-state.js";
+import { type RetentionLimits, retainableFrom } from "./retainable.js";
+import { type Offer, Rewrites } from "./rewrites.js";
 import { Tail, type TailBatch } from "./tail.js";
-import { firstAt, scanForTimestamp } from "./time-search.js";
+import { clearFiles, settleNames, type Untidy } from "./tidying.js";
+import { findByTime } from "./time-search.js";
 
 /** What the partitions of a log have in common. */
 export interface PartitionPlace {
@@ -52,6 +56,8 @@ export class PartitionLog {
   #tidying: Promise<void> | undefined;
   /** Most partitions of a log with very many are watched by nobody. */
   #watchers: Watchers<number> | undefined;
+  /** Of a partition that has been compacted, or is about to be. */
+  #rewrites: Rewrites | undefined;
 
   constructor(place: PartitionPlace, state: PartitionState) {
     this.#place = place;
@@ -68,6 +74,8 @@ export class PartitionLog {
       startOffset < state.recoveryPoint;
     const { leaderEpochs } = state;
     this.#leaderEpochs = leaderEpochs.every(isKnown) ? leaderEpochs : leaderEpochs.filter(isKnown);
+    if (state.compaction !== undefined) this.#rewrites = new Rewrites(state.compaction);
+    if (state.segments.some(({ swap }) => swap !== undefined)) this.leftovers = "certain";
   }
 
   /** Put together when it is asked for: of ten thousand partitions few are. */
@@ -98,17 +106,30 @@ export class PartitionLog {
   get leaderEpochs(): readonly (readonly [number, number])[] {
     return this.#leaderEpochs;
   }
+  get rewrites(): Rewrites {
+    this.#rewrites ??= new Rewrites(neverCompacted);
+    return this.#rewrites;
+  }
+  /** What a compaction has ready: the checkpoint file that is written next says so, and then it is to be adopted. */
+  get offered(): Offer | undefined {
+    return this.#rewrites?.offered;
+  }
 
   get state(): PartitionState {
+    const offer = this.offered;
+    const segments =
+      offer === undefined ? this.#segments : this.#kept(Rewrites.applied(offer, this.#segments));
+    const compaction: CompactionState | undefined = offer?.state ?? this.#rewrites?.state;
     return {
       name: this.name,
       number: this.number,
       config: this.config,
       logStartOffset: this.#logStartOffset,
       recoveryPoint: this.#recoveryPoint,
-      segments: this.#segments.map((segment) => segment.state),
+      segments: segments.map((segment) => segment.state),
       leaderEpochs: this.#leaderEpochs,
       ...(this.#endOffsetMin > this.#recoveryPoint ? { endOffsetMin: this.#endOffsetMin } : {}),
+      ...(compaction === undefined || compaction.count === 0 ? {} : { compaction }),
     };
   }
 
@@ -123,6 +144,7 @@ export class PartitionLog {
       segmentBytes: this.#segments.reduce((sum, segment) => sum + segment.state.logBytes, 0),
       segmentCount: this.#segments.length,
       leaderEpochs: this.#leaderEpochs,
+      ...(this.#rewrites?.description ?? {}),
     };
   }
 
@@ -208,23 +230,8 @@ export class PartitionLog {
     }
   }
 
-  async offsetForTimestamp(timestamp: number): Promise<{ offset: number; timestamp: number } | undefined> {
-    for (const segment of this.#segments) {
-      const found = await segment.offsetForTimestamp(timestamp).catch((error: unknown) => {
-        // Deleted while it was being read: then it holds nothing that is sought.
-        if (this.#segments.includes(segment) || this.deleted) throw error;
-        return undefined;
-      });
-      if (found !== undefined && found.offset >= this.#logStartOffset) return found;
-      if (found !== undefined) return scanForTimestamp(this, timestamp);
-    }
-    for (const batch of this.tail.from(this.#logStartOffset)) {
-      if (batch.baseOffset >= this.#highWatermark) break;
-      if (batch.maxTimestamp < timestamp) continue;
-      const found = firstAt(batch.bytes, timestamp, this.#logStartOffset);
-      if (found !== undefined) return found;
-    }
-    return undefined;
+  offsetForTimestamp(timestamp: number): Promise<{ offset: number; timestamp: number } | undefined> {
+    return findByTime(this, timestamp);
   }
 
   /** Raises the log start offset. Answers the bytes that left the tail. */
@@ -242,23 +249,8 @@ export class PartitionLog {
   }
 
   /** The offset that retention would make the log's start: whole segments go, and once none is left, tail batches. */
-  retainableFrom(limits: { timestampMin?: number; bytesMax?: number }): number {
-    const { timestampMin = Number.NEGATIVE_INFINITY, bytesMax = Number.POSITIVE_INFINITY } = limits;
-    let { tailBytes, segmentBytes } = this.describe();
-    let offset = this.#logStartOffset;
-    const goes = (maxTimestamp: number, bytes: number): boolean =>
-      maxTimestamp < timestampMin || tailBytes + segmentBytes - bytes >= bytesMax;
-    for (const { state } of this.#segments) {
-      if (!goes(state.index.maxTimestamp, state.logBytes)) return offset;
-      segmentBytes -= state.logBytes;
-      offset = state.nextOffset;
-    }
-    for (const batch of this.tail.from(offset)) {
-      if (batch.nextOffset > this.#highWatermark || !goes(batch.maxTimestamp, batch.bytes.length)) break;
-      tailBytes -= batch.bytes.length;
-      offset = batch.nextOffset;
-    }
-    return offset;
+  retainableFrom(limits: RetentionLimits): number {
+    return retainableFrom(this, limits);
   }
 
   /** Settles when the high watermark is above `offset`, or the partition is deleted. */
@@ -283,9 +275,11 @@ export class PartitionLog {
   /** A reader beside the writer takes over what the writer's checkpoint says. Answers the bytes that left the tail. */
   follow(state: PartitionState): number {
     const segments = state.segments.map((next) => {
-      const known = this.#segments.find((segment) => segment.state.baseOffset === next.baseOffset);
+      const known = this.#segments.find(
+        ({ state: { baseOffset, rewrite } }) => baseOffset === next.baseOffset && rewrite === next.rewrite,
+      );
       if (known === undefined) return new Segment(this.#place.cache, this, next);
-      if (known.state.logBytes !== next.logBytes) known.adopt(next);
+      if (known.state.logBytes !== next.logBytes || known.state.swap !== next.swap) known.adopt(next);
       return known;
     });
     const freed = this.checkpointed(state.recoveryPoint, segments);
@@ -316,32 +310,47 @@ export class PartitionLog {
   }
 
   async #tidy(): Promise<void> {
+    const { fs, cache } = this.#place;
     const { directory } = this;
+    // What a compaction is writing would make the directory come back.
+    if (this.deleted) await this.#rewrites?.idle;
+    const untidy: Untidy = { fs, cache, directory, mayStay: (path) => this.#mayStay(path) };
+    const named = await settleNames(untidy, this.deleted ? [] : this.#segments);
     const known = new Set(this.deleted ? [] : this.#segments.flatMap((segment) => segment.paths));
-    const names = (await this.#place.fs.list(directory)) ?? [];
-    const segmentFiles = names.filter((name) => /^\d{20}\.(log|index|timeindex)$/.test(name));
-    const paths = segmentFiles.map((name) => `${directory}/${name}`).filter((path) => !known.has(path));
-    let isClean = true;
-    const leave = (path: string, error: unknown): void => {
-      // Not every system removes a file that is open for somebody else. It waits for a later turn, unless it lies
-      // where the next segment has to be.
-      const baseOffset = Number(path.slice(directory.length + 1).slice(0, 20));
-      const isInTheWay = !this.deleted && baseOffset >= this.#recoveryPoint;
-      if (isInTheWay || !this.#place.cache.isPinned(path)) throw error;
-      isClean = false;
-    };
-    for (const path of paths) {
-      await this.#place.cache.forget(path);
-      await this.#place.fs.remove(path).catch((error: unknown) => leave(path, error));
-    }
+    for (const { by } of this.offered?.replacements ?? [])
+      for (const segment of by) for (const path of segment.paths) known.add(path);
+    const isMaking = (path: string): boolean => !this.deleted && this.#rewrites?.isMaking(path) === true;
+    const cleared = await clearFiles(untidy, (path) => known.has(path) || isMaking(path));
+    let { isClean } = cleared;
     if (this.deleted) {
-      const removed = this.#place.fs.removeDirectory(directory);
-      await removed.catch((error: unknown) => leave(directory, error));
+      await fs.removeDirectory(directory).catch((error: unknown) => {
+        if (!this.#mayStay(directory)) throw error;
+        isClean = false;
+      });
     } else {
       await this.#segments.at(-1)?.cutExcess();
-      if (paths.length > 0) await this.#place.fs.syncDirectory(directory);
+      if (cleared.count + named.count > 0) await fs.syncDirectory(directory);
+      // Only now: a checkpoint file that no longer knows the other names must not find them again.
+      named.confirm();
     }
-    this.leftovers = isClean ? "none" : "certain";
+    this.leftovers = isClean && named.isClean ? "none" : "certain";
+  }
+
+  /** Not every system removes a file that is open for somebody else: it waits, unless the next segment has its name. */
+  #mayStay(path: string): boolean {
+    const baseOffset = Number(path.slice(this.directory.length + 1).slice(0, 20));
+    const isInTheWay = !this.deleted && baseOffset >= this.#recoveryPoint;
+    return !isInTheWay && this.#place.cache.isPinned(path);
+  }
+
+  /** The checkpoint file says what was offered: it takes the place of what it replaces. */
+  adopt(offer: Offer): void {
+    const { rewrites } = this;
+    rewrites.offered = undefined;
+    rewrites.state = offer.state;
+    for (const { old } of offer.replacements) for (const segment of old) segment.retire();
+    this.#keepSegments(Rewrites.applied(offer, this.#segments));
+    if (offer.replacements.length > 0) this.leftovers = "certain";
   }
 
   /** Nothing more will come: wakes all who wait. */
@@ -355,8 +364,12 @@ export class PartitionLog {
   }
 
   /** Those of the segments that hold something from the log start offset on. */
+  #kept(segments: readonly Segment[]): Segment[] {
+    return segments.filter((segment) => segment.state.nextOffset > this.#logStartOffset);
+  }
+
   #keepSegments(segments: readonly Segment[]): void {
-    this.#segments = segments.filter((segment) => segment.state.nextOffset > this.#logStartOffset);
+    this.#segments = this.#kept(segments);
     if (this.#segments.length < segments.length) this.leftovers = "certain";
   }
 

@@ -1,4 +1,5 @@
 // A partition as a plain value: what a checkpoint writes down and recovery begins with.
+import type { CompactionState } from "../compaction/index.js";
 import type { SegmentState } from "../segment/index.js";
 import type { PartitionConfig, PartitionName } from "../storage/contracts.js";
 
@@ -16,4 +17,6 @@ export interface PartitionState {
   leaderEpochs: readonly (readonly [epoch: number, startOffset: number])[];
   /** The next append gets no offset below it: what was there was lost, and a repair keeps it from being given again. */
   endOffsetMin?: number;
+  /** Absent of a partition that was never compacted. */
+  compaction?: CompactionState;
 }

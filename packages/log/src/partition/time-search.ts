@@ -1,9 +1,11 @@
-// Finding records by time within a batch.
+// Finding records by time.
 import { batchLengthAt, RecordBatch } from "../record/index.js";
+import type { Segment } from "../segment/index.js";
 import type { ReadResult } from "../storage/contracts.js";
+import type { Tail } from "./tail.js";
 
 /** The first record of the batch, from an offset on, that is not older than `timestamp`. */
-export function firstAt(
+function firstAt(
   bytes: Buffer,
   timestamp: number,
   from: number,
@@ -18,13 +20,42 @@ export function firstAt(
 interface Searched {
   readonly logStartOffset: number;
   readonly highWatermark: number;
+  readonly deleted: boolean;
+  readonly segments: readonly Segment[];
+  readonly tail: Tail;
   read(from: number, bytesMax: number): Promise<ReadResult>;
 }
 
 const chunkBytes = 1024 * 1024;
 
+/** The first visible record that is not older than `timestamp`. */
+export async function findByTime(
+  partition: Searched,
+  timestamp: number,
+): Promise<{ offset: number; timestamp: number } | undefined> {
+  const { segments } = partition;
+  try {
+    for (const segment of segments) {
+      const found = await segment.offsetForTimestamp(timestamp);
+      if (found !== undefined && found.offset >= partition.logStartOffset) return found;
+      if (found !== undefined) return scanForTimestamp(partition, timestamp);
+    }
+  } catch (error) {
+    // Deleted or compacted while it was being read: then there are others to look at.
+    if (partition.segments === segments || partition.deleted) throw error;
+    return findByTime(partition, timestamp);
+  }
+  for (const batch of partition.tail.from(partition.logStartOffset)) {
+    if (batch.baseOffset >= partition.highWatermark) break;
+    if (batch.maxTimestamp < timestamp) continue;
+    const found = firstAt(batch.bytes, timestamp, partition.logStartOffset);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 /** Where the index leads to a record that has been deleted: looks through what is left, from its start. */
-export async function scanForTimestamp(
+async function scanForTimestamp(
   partition: Searched,
   timestamp: number,
 ): Promise<{ offset: number; timestamp: number } | undefined> {

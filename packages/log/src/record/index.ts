@@ -7,6 +7,7 @@ export {
   SealedBatch,
   type SealOptions,
 } from "./batch-builder.js";
+export { filterBatch } from "./batch-filter.js";
 export { batchField, batchHeaderBytes, readInt64, writeInt64 } from "./batch-format.js";
 export { type Compression, requireCompression } from "./compression.js";
 export { crc32c } from "./crc32c.js";

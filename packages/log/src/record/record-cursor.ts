@@ -94,6 +94,16 @@ export class RecordCursor implements IterableIterator<LogRecord, undefined, void
     return this;
   }
 
+  /** @internal Where the next record begins, in the decompressed bytes. */
+  get position(): number {
+    return this.#at;
+  }
+
+  /** @internal The bytes from there to where the next record begins. */
+  since(position: number): Buffer {
+    return this.#source.subarray(position, this.#at);
+  }
+
   next(): IteratorResult<LogRecord, undefined> {
     const value = this.take();
     return value === undefined ? { done: true, value } : { done: false, value };

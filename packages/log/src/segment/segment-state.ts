@@ -12,6 +12,10 @@ export interface SegmentState {
   readonly offsetIndexCrc: number;
   readonly timeIndexBytes: number;
   readonly timeIndexCrc: number;
+  /** The number of the compaction that wrote its files; absent where the checkpointer did. */
+  readonly rewrite?: number;
+  /** Its files may still have the names under which that compaction wrote them: see {@link swapName}. */
+  readonly swap?: true;
 }
 
 export function emptySegment(baseOffset: number): SegmentState {
@@ -30,6 +34,16 @@ export function emptySegment(baseOffset: number): SegmentState {
 
 export function segmentName(baseOffset: number): string {
   return String(baseOffset).padStart(20, "0");
+}
+
+/** What follows the name of a file that a compaction has written, until it takes the place of the one of that name. */
+export function swapName(rewrite: number): string {
+  return `.${rewrite}.swap`;
+}
+
+/** The state of a segment whose files have their lasting names for good. */
+export function settledState({ swap: _, ...state }: SegmentState): SegmentState {
+  return state;
 }
 
 /** One of a segment's index files: where its figures are. A segment's copy is its key among the indexes in memory. */

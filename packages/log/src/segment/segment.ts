@@ -1,10 +1,12 @@
 // One segment: a .log of record batches and its two index files, in Kafka's bytes. Its state (how much of the files
 // counts) is a plain value that the checkpoint keeps: bytes beyond it are nobody's and are cut off before the next
 // write. Index files are never trusted: their checksums are part of the state, and what differs is rebuilt.
-import { LogError, systemCode } from "../errors.js";
+import { LogError } from "../errors.js";
+import type { FileSystem } from "../fs/index.js";
 import { batchHeaderBytes, batchLengthAt, crc32c, RecordBatch } from "../record/index.js";
 import type { FileCache } from "./file-cache.js";
 import { ReadAids } from "./read-aids.js";
+import { SegmentFiles, type SegmentHome, type Suffix } from "./segment-files.js";
 import {
   emptyIndexState,
   findEntryAt,
@@ -15,17 +17,12 @@ import {
   IndexWriter,
   readSpan,
 } from "./segment-index.js";
-import { type IndexFile, type SegmentState, segmentName } from "./segment-state.js";
+import { type IndexFile, type SegmentState, settledState, swapName } from "./segment-state.js";
 
 /** Where a batch begins, and the offset that it then has to begin with; undefined where only the index knows. */
 interface Place {
   readonly position: number;
   readonly offset: number | undefined;
-}
-
-/** Where its files are: its partition, which tells when it is asked. */
-export interface SegmentHome {
-  readonly directory: string;
 }
 
 /** A part of the .log file, and the means to close it. */
@@ -46,7 +43,9 @@ export class Segment {
   #state: SegmentState;
   /** Whether the files may hold bytes beyond the state. */
   #uncut: boolean;
+  #isRetired = false;
   #knownAids: ReadAids | undefined;
+  #knownFiles: SegmentFiles | undefined;
 
   /** `isNew`: its files do not exist, so there is nothing to cut. */
   constructor(cache: FileCache, home: SegmentHome, state: SegmentState, isNew = false) {
@@ -63,22 +62,42 @@ export class Segment {
     this.#knownAids ??= new ReadAids();
     return this.#knownAids;
   }
-  get #path(): string {
-    return `${this.#home.directory}/${segmentName(this.#state.baseOffset)}`;
+  /** Of very many segments few are used. */
+  get #files(): SegmentFiles {
+    this.#knownFiles ??= new SegmentFiles(this.#cache, this.#home, this.#state);
+    return this.#knownFiles;
   }
   get logPath(): string {
-    return `${this.#path}.log`;
+    return this.#files.pathOf(".log");
   }
+  /** Of all its files; where a compaction has written them, also what they will be called. */
   get paths(): readonly string[] {
-    return [this.logPath, `${this.#path}.index`, `${this.#path}.timeindex`];
+    return this.#files.paths;
   }
 
   /** Takes over what has been written and synced. */
   adopt(state: SegmentState): void {
+    if (state.swap !== this.#state.swap) this.#knownFiles = undefined;
     this.#state = state;
     if (this.#knownAids === undefined) return;
     this.#cache.indexes.drop(this.#knownAids.offsetIndex);
     this.#cache.indexes.drop(this.#knownAids.timeIndex);
+  }
+
+  /** Gives its files the names that they are to have. Not durable yet, and until then {@link Segment.settled} must wait. */
+  async settle(fs: FileSystem): Promise<void> {
+    const { rewrite = 0 } = this.#state;
+    await this.#files.settle(fs, swapName(rewrite));
+  }
+
+  /** Its files have their names for good. */
+  settled(): void {
+    this.#state = settledState(this.#state);
+  }
+
+  /** Others have its records, and perhaps the names of its files: it must no longer write to these. */
+  retire(): void {
+    this.#isRetired = true;
   }
 
   /** The next write must cut: something was written beyond the state and did not end well. */
@@ -94,20 +113,7 @@ export class Segment {
   /** Cuts off whatever the files hold beyond the state. */
   async cut(): Promise<void> {
     const { logBytes, offsetIndexBytes, timeIndexBytes } = this.#state;
-    const limits = [logBytes, offsetIndexBytes, timeIndexBytes];
-    for (const [index, path] of this.paths.entries()) {
-      const limit = limits[index] as number;
-      try {
-        await this.#cache.use(path, "write", async (file) => {
-          const size = await file.size();
-          if (index === 0 && size < limit)
-            throw this.#damaged(size, `the file ends there, ${limit - size} bytes short`);
-          if (size > limit) await file.truncate(limit);
-        });
-      } catch (error) {
-        if (systemCode(error) !== "ENOENT" || (index === 0 && limit > 0)) throw error;
-      }
-    }
+    await this.#files.cut({ ".log": logBytes, ".index": offsetIndexBytes, ".timeindex": timeIndexBytes });
     this.#uncut = false;
   }
 
@@ -124,7 +130,7 @@ export class Segment {
       nextOffset = span.lastOffset + 1;
     }
     if (this.#uncut) await this.cut();
-    await this.#writeAt(this.logPath, batches, state.logBytes);
+    await this.#writeAt(".log", batches, state.logBytes);
     const indexes = await this.#writeIndexes(state, writer);
     return { ...state, ...indexes, nextOffset, logBytes: position, firstTimestamp };
   }
@@ -137,7 +143,7 @@ export class Segment {
   }
 
   sync(): Promise<void> {
-    return this.#cache.use(this.logPath, "append", (file) => file.sync());
+    return this.#files.use(".log", "append", (file) => file.sync());
   }
 
   /** Whole, checked batches from the one that holds `offset` on: at least one, then as many as fit. */
@@ -155,9 +161,9 @@ export class Segment {
 
   /** Where whole batches lie, as {@link Segment.read} would read them but unchecked, in a file that stays open. */
   async range(offset: number, bytesMax: number): Promise<SegmentRange> {
-    const path = this.logPath;
-    const { file, release } = await this.#cache.pin(path);
+    const { file, release } = await this.#files.pin(".log");
     try {
+      const path = this.logPath;
       const { descriptor: fd } = file;
       if (fd === undefined)
         throw new LogError("UNSUPPORTED", "the file system has no descriptors to hand out");
@@ -324,14 +330,14 @@ export class Segment {
 
   async #readExactly(position: number, length: number): Promise<Buffer> {
     const chunk = Buffer.allocUnsafeSlow(length);
-    const count = await this.#cache.read(this.logPath, chunk, position);
+    const count = await this.#files.read(".log", chunk, position);
     if (count < length)
       throw this.#damaged(position + count, `the file ends there, ${length - count} bytes short`);
     return chunk;
   }
 
-  async #writeAt(path: string, pieces: readonly Buffer[], position: number): Promise<void> {
-    await this.#cache.use(path, "append", async (file) => {
+  async #writeAt(suffix: Suffix, pieces: readonly Buffer[], position: number): Promise<void> {
+    await this.#files.use(suffix, "append", async (file) => {
       await file.write(pieces, position);
     });
   }
@@ -340,10 +346,8 @@ export class Segment {
     const { offsetBytes, timeBytes } = writer;
     // A new segment gets its index files even when they are empty: Kafka's tools look for them.
     const isNew = state.logBytes === 0;
-    if (isNew || offsetBytes.length > 0)
-      await this.#writeAt(`${this.#path}.index`, [offsetBytes], state.offsetIndexBytes);
-    if (isNew || timeBytes.length > 0)
-      await this.#writeAt(`${this.#path}.timeindex`, [timeBytes], state.timeIndexBytes);
+    if (isNew || offsetBytes.length > 0) await this.#writeAt(".index", [offsetBytes], state.offsetIndexBytes);
+    if (isNew || timeBytes.length > 0) await this.#writeAt(".timeindex", [timeBytes], state.timeIndexBytes);
     return {
       index: writer.state,
       offsetIndexBytes: state.offsetIndexBytes + offsetBytes.length,
@@ -365,9 +369,9 @@ export class Segment {
     const state = this.#state;
     const isRight = (found: Buffer): boolean =>
       found.length === state[file.bytes] && crc32c(found) === state[file.crc];
-    const path = this.#path + file.suffix;
+    const { suffix } = file;
     const stored = Buffer.allocUnsafeSlow(state[file.bytes]);
-    const count = await this.#cache.read(path, stored, 0).catch(() => -1);
+    const count = await this.#files.read(suffix, stored, 0).catch(() => -1);
     if (count === stored.length && isRight(stored)) return stored;
     const writer = new IndexWriter(state.baseOffset, state.baseOffset, emptyIndexState);
     for await (const span of this.#headers(0, state.logBytes)) writer.add(span);
@@ -379,16 +383,17 @@ export class Segment {
         `an index rebuilt from it differs from the one that was made when it was written`,
       );
     }
-    // Where it cannot be written the index in memory will do.
-    if (!this.#cache.isReadOnly)
-      await this.#cache.use(path, "append", (opened) => opened.write([rebuilt], 0)).catch(() => undefined);
+    // Where it cannot be written the index in memory will do. The name may be another segment's by the time it is open.
+    if (!this.#cache.isReadOnly && !this.#isRetired && state.swap === undefined)
+      await this.#files
+        .use(suffix, "append", async (opened) => {
+          if (!this.#isRetired) await opened.write([rebuilt], 0);
+        })
+        .catch(() => undefined);
     return rebuilt;
   }
 
   #damaged(position: number, what: string, cause?: unknown): LogError {
-    return new LogError("CORRUPT_SEGMENT", `${this.logPath}, position ${position}: ${what}`, {
-      cause,
-      details: { path: this.logPath, position },
-    });
+    return this.#files.damaged(position, what, cause);
   }
 }

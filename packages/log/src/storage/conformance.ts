@@ -2,6 +2,7 @@
 // storage. The manifest's capabilities decide which tests there are; what it leaves open, they do not look at.
 import assert from "node:assert/strict";
 import { testAppends } from "./conformance-append.js";
+import { testCompaction } from "./conformance-compaction.js";
 import { testDeletion } from "./conformance-deletion.js";
 import { testMetadata } from "./conformance-metadata.js";
 import { testPersistence } from "./conformance-persistence.js";
@@ -38,6 +39,7 @@ export function storageConformance(options: ConformanceOptions): void {
   testAppends(register, options.manifest);
   testReads(register);
   testDeletion(register);
+  testCompaction(register);
   testMetadata(register, options.manifest);
   if (options.manifest.persistent) testPersistence(register);
   testClosing(register);

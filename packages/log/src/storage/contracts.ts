@@ -105,6 +105,44 @@ export interface FileRange {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** How a partition shall be compacted: of each key, its latest record is kept. */
+export interface CompactionLimits {
+  /** Nothing at or beyond this offset is compared with anything, nothing there goes. */
+  readonly until: number;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** A record without a value goes when it has been compacted for so many milliseconds. */
+  readonly deleteRetentionMs: number;
+  /**
+   * Nothing is done where less than this share, 0 to 1, of the bytes that may be compacted has come since the last time.
+   * 0: in any case, and what the driver holds elsewhere is first brought to where it can be compacted.
+   */
+  readonly dirtyRatioMin: number;
+  /**
+   * Whether a record belongs to an aborted transaction: it then goes, and hides no other one. All before `until` must have
+   * been decided. Without it, nothing is compacted from the first batch of a transaction on.
+   */
+  isAborted?(producerId: number, offset: number): boolean;
+  /** Called before anything goes: what is known of producers from the batches must not be lost with them. */
+  settled?(): Promise<void>;
+  /** Gives up; what has been done stays done. */
+  readonly signal?: AbortSignal;
+}
+
+export interface CompactionOutcome {
+  /** Before this offset there is one record of each key. */
+  readonly end: number;
+  /** What went this time. */
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** What compaction has done to a partition since the storage was opened. */
+export interface CompactionFigures extends CompactionOutcome {
+  /** When it was last done, in milliseconds since 1970; −1: not yet. */
+  readonly at: number;
+}
+
 export interface PartitionDescription {
   /** The first offset that may be read. */
   readonly logStartOffset: number;
@@ -122,6 +160,8 @@ export interface PartitionDescription {
   readonly bytesFrom: number;
   /** Leader epochs that records here carry, each with the offset of its first, in order. */
   readonly leaderEpochs: readonly (readonly [epoch: number, startOffset: number])[];
+  /** Only of a partition that has been compacted. */
+  readonly compaction?: CompactionFigures;
 }
 
 /** Figures of the driver as a whole. Drivers leave out what they do not have. */
@@ -187,6 +227,12 @@ export interface LogStorage {
    * `timestampMin`, and not beyond `bytesMax`.
    */
   retainableFrom(id: string, limits: { timestampMin?: number; bytesMax?: number }): Promise<number>;
+  /**
+   * Only of drivers that can: takes out records that a later one with the same key makes obsolete. Offsets stay as they are:
+   * what goes leaves gaps. The newest records, as many as the driver chooses, are left alone, the last always is. One at a
+   * time; a crash leaves what was there before or what is there afterwards.
+   */
+  compact?(id: string, limits: CompactionLimits): Promise<CompactionOutcome>;
   /** Settles when the high watermark is above `offset`, or the partition is gone. */
   watch(id: string, offset: number, signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;

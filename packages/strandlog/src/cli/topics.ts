@@ -26,6 +26,7 @@ interface ConfigOptions extends GlobalOptions {
 
 const configParsers: Readonly<Record<string, (text: string) => number>> = {
   retentionMs: parseDuration,
+  deleteRetentionMs: parseDuration,
   segmentMs: parseDuration,
   retentionBytes: parseSize,
   segmentBytes: parseSize,
@@ -111,8 +112,8 @@ function withConfig(command: Command): Command {
     .addOption(
       new Option(
         "--cleanup <policy>",
-        "what goes: by age and size, or besides what all groups consumed",
-      ).choices(["delete", "consumed"]),
+        "what goes: by age and size, besides what all groups consumed, or what a later record of its key makes obsolete",
+      ).choices(["delete", "consumed", "compact", "compact,delete"]),
     )
     .addOption(
       new Option(

@@ -4,7 +4,7 @@
 import type { CheckpointState } from "../../checkpoint/index.js";
 import { LogError } from "../../errors.js";
 import type { WriterEpoch } from "../../journal/index.js";
-import { PartitionLog, type PartitionPlace, type TailBatch } from "../../partition/index.js";
+import { type Offer, PartitionLog, type PartitionPlace, type TailBatch } from "../../partition/index.js";
 import { batchField, RecordBatch } from "../../record/index.js";
 import type { BatchAppend, Durability, MetadataEntry, PartitionDescription } from "../contracts.js";
 import type { BatchEntry, ControlEntry } from "./entry.js";
@@ -22,6 +22,8 @@ export class FileState {
   tailBytes = 0;
   /** Those with files that nobody needs any more; they go before the next checkpoint file is written. */
   readonly untidy: Set<PartitionLog> = new Set();
+  /** Those with something that the next checkpoint file is to say for the first time. */
+  readonly offering: Set<PartitionLog> = new Set();
   /** Deleted ones whose directory another partition of their name has by now, and looks after what it finds there. */
   readonly #succeeded = new WeakSet<PartitionLog>();
   #tidying: Promise<void> = Promise.resolve();
@@ -57,6 +59,26 @@ export class FileState {
       metadata: [...this.metadata.values()],
       partitions: [...this.partitions.values()].map((partition) => partition.state),
     };
+  }
+
+  /** What {@link checkpoint} says, at this moment, that is not so yet. */
+  offers(): (readonly [PartitionLog, Offer])[] {
+    return [...this.offering].flatMap((partition) => {
+      const { offered, deleted } = partition;
+      if (offered !== undefined && !deleted) return [[partition, offered] as const];
+      this.offering.delete(partition);
+      return [];
+    });
+  }
+
+  /** The checkpoint file says it. */
+  adopt(offers: readonly (readonly [PartitionLog, Offer])[]): void {
+    for (const [partition, offer] of offers) {
+      this.offering.delete(partition);
+      if (partition.deleted) continue;
+      partition.adopt(offer);
+      if (partition.leftovers === "certain") this.untidy.add(partition);
+    }
   }
 
   partition(id: string): PartitionLog {
@@ -189,6 +211,7 @@ export class FileState {
   }
 
   #add(partition: PartitionLog): void {
+    if (partition.leftovers === "certain") this.untidy.add(partition);
     this.partitions.set(partition.name.id, partition);
     this.byNumber.set(partition.number, partition);
   }

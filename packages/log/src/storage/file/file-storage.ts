@@ -13,6 +13,8 @@ import type { FileCache } from "../../segment/index.js";
 import type {
   AppendGroup,
   AppendOutcome,
+  CompactionLimits,
+  CompactionOutcome,
   FileRange,
   LogStorage,
   MetadataPut,
@@ -26,6 +28,7 @@ import type {
 import { Admission } from "./admission.js";
 import { checkpointChannel, groupChannel, troubleChannel } from "./channels.js";
 import { CheckpointPolicy } from "./checkpoint-policy.js";
+import { Compactor } from "./compactor.js";
 import { Histogram } from "./counters.js";
 import { bytesOf, type ControlEntry, encodeControl, Payload } from "./entry.js";
 import { FileMetadata, metadataEntries } from "./file-metadata.js";
@@ -59,6 +62,7 @@ export class FileStorage implements LogStorage, JournalObserver {
   #checkpointer!: Checkpointer;
   /** Undefined until recovery has ended. */
   #admission: Admission | undefined;
+  #compactor!: Compactor;
   #policy!: CheckpointPolicy;
   #nextPartitionNumber: number;
   #groups = 0;
@@ -113,6 +117,9 @@ export class FileStorage implements LogStorage, JournalObserver {
     this.#admission = new Admission(this.#state, journal, this.#tailBytesMax, () =>
       this.#checkpointer.request("room"),
     );
+    this.#compactor = new Compactor(fs, cache, this.#state, this.#checkpointer, (error) => {
+      if (error !== undefined) troubleChannel.publish({ directory, where: "compaction", error });
+    });
     this.#policy = new CheckpointPolicy(
       clock,
       settings,
@@ -143,7 +150,7 @@ export class FileStorage implements LogStorage, JournalObserver {
       openFiles: this.#parts.cache.openCount + this.#journal.ring.fileCount,
       groupBatches: this.#groupBatches.counts,
       commitMicros: this.#commitMicros.counts,
-      trouble: this.#trouble,
+      trouble: this.#trouble ?? this.#compactor.trouble,
     };
   }
 
@@ -184,6 +191,10 @@ export class FileStorage implements LogStorage, JournalObserver {
 
   async retainableFrom(id: string, limits: { timestampMin?: number; bytesMax?: number }): Promise<number> {
     return this.#state.partition(id).retainableFrom(limits);
+  }
+
+  async compact(id: string, limits: CompactionLimits): Promise<CompactionOutcome> {
+    return this.#compactor.compact(this.#state.partition(id), limits);
   }
 
   append(group: AppendGroup): AppendOutcome {
@@ -348,8 +359,10 @@ export class FileStorage implements LogStorage, JournalObserver {
   async #save(journalStart: number): Promise<void> {
     // Taken before tidying: a partition that is deleted meanwhile is forgotten only once its files are gone.
     const checkpoint = this.#state.checkpoint(journalStart);
+    const offers = this.#state.offers();
     await this.#state.tidy();
     await writeCheckpoint(this.#parts.fs, this.#parts.directory, checkpoint);
+    this.#state.adopt(offers);
   }
 
   #released(partition: PartitionLog, bytes: number): void {
@@ -375,9 +388,12 @@ export class FileStorage implements LogStorage, JournalObserver {
   async #close(): Promise<void> {
     this.#policy.stop();
     try {
+      await this.#compactor.close();
       if (this.#journal.failure === undefined) {
         await this.#checkpointer.runNow();
         if (this.#state.dirty.size === 0) {
+          // What a compaction has written gets its names before the checkpoint file that stays.
+          await this.#state.tidy();
           await this.#save(this.#journal.writtenSequence + 1);
           await this.#writeKafkaOffsets();
         }

@@ -1,11 +1,21 @@
 // The memory driver: the reference for what the contract means, and quick for tests. Nothing outlives the process, so
 // every level is reached at once.
+import {
+  type CompactionState,
+  compactedTo,
+  neverCompacted,
+  Obsolescence,
+  tombstoneEnd,
+} from "../../compaction/index.js";
 import { LogError } from "../../errors.js";
 import { batchField, placeBatch, RecordBatch } from "../../record/index.js";
 import { Watchers } from "../../watchers.js";
 import type {
   AppendGroup,
   AppendOutcome,
+  CompactionFigures,
+  CompactionLimits,
+  CompactionOutcome,
   LogStorage,
   MetadataEntry,
   MetadataStore,
@@ -22,7 +32,11 @@ interface MemoryPartition {
   end: number;
   batches: RecordBatch[];
   bytes: number;
+  compaction: CompactionState;
+  compacted?: CompactionFigures;
 }
+
+const keyBytesMax = 32 * 1024 * 1024;
 
 export class MemoryStorage implements LogStorage {
   readonly manifest: StorageManifest = {
@@ -69,7 +83,8 @@ export class MemoryStorage implements LogStorage {
     this.metadata.apply(metadata);
     for (const { id } of partitions) {
       if (this.#partitions.has(id)) continue;
-      this.#partitions.set(id, { logStartOffset: 0, end: 0, batches: [], bytes: 0 });
+      const compaction = neverCompacted;
+      this.#partitions.set(id, { logStartOffset: 0, end: 0, batches: [], bytes: 0, compaction });
     }
   }
 
@@ -100,7 +115,7 @@ export class MemoryStorage implements LogStorage {
   }
 
   async describe(id: string, from = 0): Promise<PartitionDescription> {
-    const { logStartOffset, end, bytes, batches } = this.#partition(id);
+    const { logStartOffset, end, bytes, batches, compacted } = this.#partition(id);
     const wanted = batches.filter(({ nextOffset }) => nextOffset > from);
     return {
       logStartOffset,
@@ -113,6 +128,7 @@ export class MemoryStorage implements LogStorage {
       segmentCount: 0,
       bytesFrom: wanted.reduce((sum, batch) => sum + batch.bytes.length, 0),
       leaderEpochs: end > 0 ? [[this.leaderEpoch, 0]] : [],
+      ...(compacted === undefined ? {} : { compaction: compacted }),
     };
   }
 
@@ -139,7 +155,7 @@ export class MemoryStorage implements LogStorage {
     }
     partition.logStartOffset = before;
     partition.batches = partition.batches.filter((batch) => batch.nextOffset > before);
-    partition.bytes = partition.batches.reduce((sum, batch) => sum + batch.bytes.length, 0);
+    partition.bytes = bytesOf(partition.batches);
   }
 
   /** The unit is the batch. */
@@ -152,6 +168,55 @@ export class MemoryStorage implements LogStorage {
       logStartOffset = batch.nextOffset;
     }
     return logStartOffset;
+  }
+
+  /** All but the last batch. */
+  async compact(id: string, limits: CompactionLimits): Promise<CompactionOutcome> {
+    limits.signal?.throwIfAborted();
+    const { until, now, deleteRetentionMs, isAborted } = limits;
+    const { batches, compaction: before, logStartOffset } = this.#partition(id);
+    const limit = Math.min(until, batches.at(-1)?.baseOffset ?? 0);
+    const nothing = { end: before.end, records: 0, bytes: 0 };
+    const dirty = batches.filter(({ baseOffset }) => baseOffset >= before.end && baseOffset < limit);
+    const some = batches.filter(({ baseOffset }) => baseOffset < limit);
+    if (limits.dirtyRatioMin > 0 && bytesOf(dirty) < bytesOf(some) * limits.dirtyRatioMin) return nothing;
+    const start = Math.max(before.end, logStartOffset);
+    const ripe = tombstoneEnd(before, now, deleteRetentionMs);
+    const obsolescence = new Obsolescence(start, Math.max(0, limit - start), keyBytesMax, ripe, isAborted);
+    if (
+      start < limit &&
+      batches.every((batch) => batch.nextOffset <= start || obsolescence.add(batch, limit))
+    )
+      obsolescence.skipTo(limit);
+    if (obsolescence.end <= before.end && ripe === 0) return nothing;
+    await limits.settled?.();
+    // As it is now: batches may have come, and records gone, meanwhile.
+    const partition = this.#partition(id);
+    const left = partition.batches.flatMap((batch) => {
+      const bytes = obsolescence.filter(batch);
+      return bytes === undefined ? [] : [bytes === batch.bytes ? batch : new RecordBatch(bytes)];
+    });
+    const outcome = {
+      end: obsolescence.end,
+      records: recordsOf(partition.batches) - recordsOf(left),
+      bytes: bytesOf(partition.batches) - bytesOf(left),
+    };
+    partition.batches = left;
+    partition.bytes = bytesOf(left);
+    partition.compaction = compactedTo(
+      { ...before, count: before.count + 1 },
+      outcome.end,
+      now,
+      deleteRetentionMs,
+    );
+    const { records = 0, bytes = 0 } = partition.compacted ?? {};
+    partition.compacted = {
+      end: outcome.end,
+      records: records + outcome.records,
+      bytes: bytes + outcome.bytes,
+      at: now,
+    };
+    return outcome;
   }
 
   async watch(id: string, offset: number, signal?: AbortSignal): Promise<void> {
@@ -205,6 +270,14 @@ export class MemoryStorage implements LogStorage {
       ({ id, offset }) => (this.#partitions.get(id)?.end ?? Number.POSITIVE_INFINITY) > offset,
     );
   }
+}
+
+function bytesOf(batches: readonly RecordBatch[]): number {
+  return batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
+}
+
+function recordsOf(batches: readonly RecordBatch[]): number {
+  return batches.reduce((sum, { recordCount }) => sum + recordCount, 0);
 }
 
 type Puts = NonNullable<AppendGroup["metadata"]>;
