@@ -4,6 +4,8 @@ import type { Clock } from "../clock.js";
 import { LogError } from "../errors.js";
 import { isCompacted, type TopicConfig } from "../options.js";
 import type { CompactionLimits, CompactionOutcome, LogStorage } from "../storage/contracts.js";
+import type { FormingPartition } from "./forming.js";
+import { compactionBounds } from "./producer-snapshot.js";
 import { refuseReadOnly } from "./retention.js";
 
 /** A topic, as far as compaction is concerned. */
@@ -11,6 +13,7 @@ export interface CompactedTopic {
   readonly name: string;
   readonly topicId: string;
   readonly config: TopicConfig;
+  readonly formingPartitions: readonly FormingPartition[];
 }
 
 export interface CompactionResult extends CompactionOutcome {
@@ -76,27 +79,26 @@ export class Compaction {
   }
 
   async #compact(
-    { topicId, config }: CompactedTopic,
+    topic: CompactedTopic,
     partition: number,
     dirtyRatioMin: number,
     signal: AbortSignal | undefined,
   ): Promise<CompactionOutcome> {
-    const id = `${topicId}/${partition}`;
+    const { topicId, config } = topic;
     const limits: CompactionLimits = {
-      ...(await this.#boundsOf(id)),
+      ...(await this.#boundsOf(topic, partition)),
       now: this.#clock.now(),
       deleteRetentionMs: config.deleteRetentionMs,
       dirtyRatioMin,
       ...(signal === undefined ? {} : { signal }),
     };
     const compact = this.#storage.compact as NonNullable<LogStorage["compact"]>;
-    return compact.call(this.#storage, id, limits);
+    return compact.call(this.#storage, `${topicId}/${partition}`, limits);
   }
 
-  /** Without word of transactions, batches of one are a boundary that the storage does not cross. */
-  async #boundsOf(id: string): Promise<CompactionBounds> {
-    const { highWatermark } = await this.#storage.describe(id);
-    return { until: highWatermark };
+  #boundsOf({ formingPartitions }: CompactedTopic, partition: number): Promise<CompactionBounds> {
+    const forming = formingPartitions[partition] as FormingPartition;
+    return compactionBounds(this.#storage, forming, this.#clock.now());
   }
 }
 

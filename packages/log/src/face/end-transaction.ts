@@ -5,13 +5,14 @@ import type { Clock } from "../clock.js";
 import { type EndMarker, endMarkerBatch, SealedBatch } from "../record/index.js";
 import type { LogStorage, MetadataPut } from "../storage/contracts.js";
 import type { Appender } from "./appender.js";
+import type { FormingPartition } from "./forming.js";
 import { PlacedTransaction } from "./placed-transaction.js";
 import { putBytes } from "./taken-group.js";
 import type { Topic } from "./topic.js";
 import type { Progress } from "./transaction.js";
 
 export interface TransactionEnd extends EndMarker {
-  /** Where it has written, or may have: each partition once. */
+  /** Where it has written, or may have: each partition once. They exist, or did. */
   readonly partitions: readonly { readonly topic: Topic; readonly partition: number }[];
   /** Of groups; see {@link Topic.progress}. */
   readonly progress: readonly Progress[];
@@ -35,7 +36,7 @@ export async function endTransaction(
   } else {
     const now = clock.now();
     const parts = end.partitions.map(({ topic, partition }) => ({
-      partition: topic.forming(partition),
+      partition: topic.formingPartitions[partition] as FormingPartition,
       builder: new SealedBatch(endMarkerBatch(end, now)),
     }));
     const bytes = parts.reduce((sum, { builder }) => sum + builder.size, 0);

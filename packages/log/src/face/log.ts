@@ -18,7 +18,7 @@ import { dedupePrefix } from "./deduplication.js";
 import { endTransaction, type TransactionEnd } from "./end-transaction.js";
 import { groupPrefix } from "./group.js";
 import { groupOf, readTopicEntry, type TopicEntry, topicEntryText } from "./metadata-values.js";
-import { producersPrefixOf } from "./producer-snapshot.js";
+import { producersPrefixOf, unsavedSnapshots, wakeReaders } from "./producer-snapshot.js";
 import type { AppendResult } from "./receipt.js";
 import { Retention, refuseReadOnly, type StalledGroup } from "./retention.js";
 import { Topic, type TopicDescription, type TopicHost } from "./topic.js";
@@ -238,7 +238,8 @@ export class Log {
     await Promise.allSettled([...this.#consumers].map((consumer) => consumer.close()));
     try {
       await this.#appender.flush();
-      const puts = [...this.#topics.values()].flatMap((topic) => topic.producerSnapshots());
+      const partitions = [...this.#topics.values()].flatMap(({ formingPartitions }) => formingPartitions);
+      const puts = unsavedSnapshots(partitions, this.#clock.now());
       const put = (each: MetadataPut) =>
         this.#storage.append({ batches: [], metadata: [each], durability: "disk" }).durable;
       await Promise.all(puts.map(put));
@@ -248,7 +249,7 @@ export class Log {
       // Whoever appended has been told; the directory has to be let go of all the same.
     }
     this.#appender.fail(new LogError("CLOSED", "the log is closed"));
-    for (const topic of this.#topics.values()) topic.wake();
+    for (const { formingPartitions } of this.#topics.values()) wakeReaders(formingPartitions);
     await this.#storage.close();
   }
 

@@ -5,8 +5,9 @@ import { LogError } from "../errors.js";
 import { batchLengthAt, RecordBatch, readEndMarker } from "../record/index.js";
 import { fields, listOf, parseShaped, type Shape, tuple, whole } from "../shapes.js";
 import type { LogStorage, MetadataPut } from "../storage/contracts.js";
+import type { CompactionBounds } from "./compaction.js";
 import { corruptEntry } from "./metadata-values.js";
-import { Producers, type ProducersState } from "./producers.js";
+import { type AbortedTransaction, Producers, type ProducersState } from "./producers.js";
 import { putBytes } from "./taken-group.js";
 
 /** With that many bytes of batches after the last snapshot, the next one is due: they are what opening reads. */
@@ -40,6 +41,10 @@ export class ProducerLedger {
     this.#key = producersPrefix + id;
     this.#damage = damage;
     this.#snapshotOffset = state?.offset;
+  }
+
+  get isDamaged(): boolean {
+    return this.#damage !== undefined;
   }
 
   /** Throws where nothing is known because records could not be read. */
@@ -148,17 +153,60 @@ interface NumberedPartition {
 /** What was known of producers only by the records that go is written down first. */
 export async function deleteRecords(
   storage: LogStorage,
-  { id, ledger, config }: NumberedPartition,
+  partition: NumberedPartition,
   before: number,
   now: number,
 ): Promise<void> {
-  if (ledger?.isBehind(before) === true) {
-    const { highWatermark } = await storage.describe(id);
-    const put = ledger.snapshot(highWatermark, now, config.metadataBytesMax);
-    if (put !== undefined) await storage.append({ batches: [], metadata: [put], durability: "disk" }).durable;
-  }
+  const { id, ledger } = partition;
+  await saveUpTo(storage, partition, before, now);
   await storage.deleteRecords(id, before);
   ledger?.producers.forgetBefore(before);
+}
+
+async function saveUpTo(
+  storage: LogStorage,
+  { id, ledger, config }: NumberedPartition,
+  offset: number,
+  now: number,
+): Promise<void> {
+  if (ledger?.isBehind(offset) !== true) return;
+  const { highWatermark } = await storage.describe(id);
+  const put = ledger.snapshot(highWatermark, now, config.metadataBytesMax);
+  if (put !== undefined) await storage.append({ batches: [], metadata: [put], durability: "disk" }).durable;
+}
+
+/**
+ * Up to where a partition may be compacted, and which records before that were aborted. Where nothing is known of
+ * producers, the first batch of a transaction, a copy perhaps, is where compaction ends.
+ */
+export async function compactionBounds(
+  storage: LogStorage,
+  partition: NumberedPartition,
+  now: number,
+): Promise<CompactionBounds> {
+  const { highWatermark } = await storage.describe(partition.id);
+  const { ledger } = partition;
+  if (ledger === undefined || ledger.isDamaged) return { until: highWatermark };
+  const { producers } = ledger;
+  const until = Math.min(highWatermark, producers.firstUnstableOffset);
+  const byProducer = new Map<number, AbortedTransaction[]>();
+  for (const aborted of producers.aborted(0, until)) {
+    const { producerId } = aborted;
+    byProducer.set(producerId, [...(byProducer.get(producerId) ?? []), aborted]);
+  }
+  return {
+    until,
+    isAborted: (producerId, offset) =>
+      byProducer
+        .get(producerId)
+        ?.some(({ firstOffset, lastOffset }) => firstOffset <= offset && offset <= lastOffset) === true,
+    settled: () => saveUpTo(storage, partition, until, now),
+  };
+}
+
+/** The topic is gone, or the log is closed: whoever waits for the end of a transaction shall look. */
+export function wakeReaders(partitions: readonly NumberedPartition[]): void {
+  for (const { ledger } of partitions) ledger?.producers.wake();
 }
 
 /** What is known of producers and is not written down yet, where all that was appended is stored. */

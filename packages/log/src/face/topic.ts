@@ -3,8 +3,8 @@ import type { ReadableStream, WritableStream } from "node:stream/web";
 import type { Clock } from "../clock.js";
 import { LogError } from "../errors.js";
 import { checkInteger, isCompacted, type TopicConfig } from "../options.js";
-import { type Bytes, batchHeaderBytes, type LogRecord, partitionForKey } from "../record/index.js";
-import type { LogStorage, MetadataPut, PartitionDescription, PartitionName } from "../storage/contracts.js";
+import { batchHeaderBytes, type LogRecord } from "../record/index.js";
+import type { LogStorage, PartitionDescription, PartitionName } from "../storage/contracts.js";
 import { Watchers } from "../watchers.js";
 import {
   batchRefusal,
@@ -28,7 +28,8 @@ import {
 } from "./forming.js";
 import type { Committed } from "./metadata-values.js";
 import { Partition } from "./partition.js";
-import { deleteRecords, ProducerLedger, unsavedSnapshots } from "./producer-snapshot.js";
+import { Partitioner } from "./partitioner.js";
+import { deleteRecords, ProducerLedger, wakeReaders } from "./producer-snapshot.js";
 import type { ReadOptions, ReadSource } from "./reading.js";
 import { type AppendResult, type Receipt, refusedReceipt } from "./receipt.js";
 import { type Retention, type RetentionResult, refuseReadOnly } from "./retention.js";
@@ -56,8 +57,6 @@ export interface TopicDescription {
   readonly partitions: readonly (PartitionDescription & { readonly partition: number })[];
 }
 
-const keyScratch = Buffer.allocUnsafeSlow(1024);
-
 export class Topic implements AppendTarget {
   readonly name: string;
   readonly topicId: string;
@@ -70,7 +69,7 @@ export class Topic implements AppendTarget {
   readonly #deduplication: Deduplication;
   readonly #groups: TopicGroups;
   #config: TopicConfig;
-  #sticky = 0;
+  readonly #partitioner = new Partitioner();
   /** Readers of all partitions, with how many they know. */
   readonly #growth = new Watchers<number>();
   #isDeleted = false;
@@ -113,6 +112,10 @@ export class Topic implements AppendTarget {
   }
   get partitionCount(): number {
     return this.#partitions.length;
+  }
+  /** @internal What each partition has, by number. */
+  get formingPartitions(): readonly FormingPartition[] {
+    return this.#forming;
   }
   get batchBytesMax(): number {
     return this.#formingConfig.batchBytesMax;
@@ -317,21 +320,11 @@ export class Topic implements AppendTarget {
     if (refusal !== undefined) throw refusal;
   }
 
-  /** @internal What is known of producers and is not written down yet; all that was appended has to be stored. */
-  producerSnapshots(): MetadataPut[] {
-    return unsavedSnapshots(this.#forming, this.#host.clock.now());
-  }
-
   /** @internal Refuses what has not reached the storage, and whatever comes. */
   markDeleted(): void {
     this.#isDeleted = true;
     this.#host.appender.forget(this, this.#forming, deletedError(this.name));
-    this.wake();
-  }
-
-  /** @internal It is deleted, or the log closed: who waits for the end of a transaction is to see that. */
-  wake(): void {
-    for (const { ledger } of this.#forming) ledger?.producers.wake();
+    wakeReaders(this.#forming);
   }
 
   /** @internal A commit of a group that is to be part of a transaction. */
@@ -340,26 +333,9 @@ export class Topic implements AppendTarget {
     return this.#groups.progress(group, places);
   }
 
-  /** @internal Where a marker goes. */
-  forming(partition: number): FormingPartition {
-    return this.#forming[partition] ?? this.#noPartition(partition);
-  }
-
-  /** @internal Kafka's rule: the partition asked for, the key's hash, or one partition until its batch is full. */
+  /** @internal See {@link Partitioner}. */
   choose(record: RecordInput): FormingPartition {
-    const count = this.#forming.length;
-    let index = 0;
-    if (record.partition !== undefined) index = record.partition;
-    else if (count > 1) {
-      if (record.key !== undefined && record.key !== null)
-        index = partitionForKey(keyBytes(record.key), count);
-      else {
-        if ((this.#forming[this.#sticky] as FormingPartition).isEmpty)
-          this.#sticky = (this.#sticky + 1) % count;
-        index = this.#sticky;
-      }
-    }
-    return this.#forming[index] as FormingPartition;
+    return this.#partitioner.choose(record, this.#forming);
   }
 
   #appendOnce(record: RecordInput, id: string, options: AppendOptions): Receipt {
@@ -409,9 +385,8 @@ export class Topic implements AppendTarget {
   #formingConfigOf({ durability, compression, timestampType, maxMessageBytes }: TopicConfig): FormingConfig {
     const { groupBytesMax } = this.#host.storage.manifest;
     const batchBytesMax = Math.max(batchHeaderBytes, Math.min(maxMessageBytes, groupBytesMax));
-    const metadataBytesMax = Math.floor(groupBytesMax / 4);
-    const listeners = this.#listeners;
-    return { durability, compression, timestampType, batchBytesMax, metadataBytesMax, listeners };
+    const bounds = { batchBytesMax, metadataBytesMax: Math.floor(groupBytesMax / 4) };
+    return { durability, compression, timestampType, ...bounds, listeners: this.#listeners };
   }
 
   #noPartition(number: number): never {
@@ -422,10 +397,4 @@ export class Topic implements AppendTarget {
 
 function deletedError(name: string): LogError {
   return new LogError("TOPIC_NOT_FOUND", `the topic "${name}" was deleted`, { details: { topic: name } });
-}
-
-function keyBytes(key: Bytes): Uint8Array {
-  if (typeof key !== "string") return key;
-  if (key.length * 3 > keyScratch.length) return Buffer.from(key);
-  return keyScratch.subarray(0, keyScratch.write(key));
 }

@@ -1,0 +1,94 @@
+// Compaction beside producers and their transactions.
+import assert from "node:assert/strict";
+import { cpSync } from "node:fs";
+import { test } from "node:test";
+import { BatchBuilder, crc32c } from "../record/index.js";
+import { collect, openAt, temporaryDirectory } from "../test-support.js";
+import type { Log } from "./log.js";
+import type { Topic } from "./topic.js";
+
+const config = { cleanup: "compact", segmentBytes: 1024 } as const;
+const transactional = 0x10;
+const once = { idempotent: true };
+
+/** Large enough that a few of them fill a segment. */
+function produced(producerId: number, sequence: number, key: string, attributes = transactional): Buffer {
+  const builder = new BatchBuilder(512);
+  builder.append(key, `${producerId}/${sequence}`.padEnd(300, "."), undefined, Date.now());
+  const batch = builder.seal({ baseOffset: 0, partitionLeaderEpoch: 0, compression: "none" });
+  batch.writeInt16BE(attributes, 21);
+  batch.writeBigInt64BE(BigInt(producerId), 43);
+  batch.writeInt16BE(0, 51);
+  batch.writeInt32BE(sequence, 53);
+  batch.writeUInt32BE(crc32c(batch, 0, 21), 17);
+  return batch;
+}
+
+function end(log: Log, topic: Topic, producerId: number, isCommit: boolean): Promise<void> {
+  const partitions = [{ topic, partition: 0 }];
+  return log.endTransaction({
+    producerId,
+    producerEpoch: 0,
+    isCommit,
+    partitions,
+    progress: [],
+    metadata: [],
+  });
+}
+
+async function offsetsOf(topic: Topic, key: string): Promise<number[]> {
+  const records = await collect(topic.read());
+  return records.filter((record) => `${record.key}` === key).map(({ offset }) => offset);
+}
+
+/** Pushes what is before it into closed segments. */
+async function fill(topic: Topic): Promise<void> {
+  for (let n = 0; n < 8; n++) await topic.append({ key: `filler-${n}`, value: "f".repeat(300) });
+}
+
+test("what was aborted goes and hides nothing; what was committed hides what came before", async (t) => {
+  const log = await openAt(t, temporaryDirectory(t));
+  const topic = await log.topic("t", config);
+  await topic.append({ key: "a", value: "first" }); // 0
+  await topic.append({ key: "b", value: "first" }); // 1
+  await topic.appendBatch(0, produced(1, 0, "a"), once); // 2
+  await end(log, topic, 1, false); // 3
+  await topic.appendBatch(0, produced(2, 0, "b"), once); // 4
+  await end(log, topic, 2, true); // 5
+  await fill(topic);
+  await topic.compact();
+  assert.deepEqual(await offsetsOf(topic, "a"), [0]);
+  assert.deepEqual(await offsetsOf(topic, "b"), [4]);
+});
+
+test("nothing from the first open transaction on is compacted", async (t) => {
+  const log = await openAt(t, temporaryDirectory(t));
+  const topic = await log.topic("t", config);
+  for (let n = 0; n < 2; n++) await topic.append({ key: "a", value: "before" }); // 0, 1
+  await topic.appendBatch(0, produced(1, 0, "a"), once); // 2
+  await topic.append({ key: "a", value: "after" }); // 3
+  await fill(topic);
+  await topic.compact();
+  assert.deepEqual(await offsetsOf(topic, "a"), [1, 2, 3]);
+  await end(log, topic, 1, true);
+  await fill(topic);
+  await topic.compact();
+  assert.deepEqual(await offsetsOf(topic, "a"), [3]);
+});
+
+test("a batch that compaction took out is still known when it is sent again after a crash", async (t) => {
+  const directory = temporaryDirectory(t);
+  const log = await openAt(t, directory);
+  const topic = await log.topic("t", config);
+  await topic.appendBatch(0, produced(1, 0, "a", 0), once);
+  await topic.appendBatch(0, produced(1, 1, "a", 0), once);
+  await topic.append({ key: "a", value: "latest" });
+  await fill(topic);
+  await topic.compact();
+  assert.deepEqual(await offsetsOf(topic, "a"), [2]);
+  const copy = temporaryDirectory(t);
+  cpSync(directory, copy, { recursive: true, filter: (path) => !/lock-[0-9a-f]+$/.test(path) });
+  const again = await (await openAt(t, copy)).topic("t");
+  const repeated = await again.appendBatch(0, produced(1, 1, "a", 0), once);
+  assert.deepEqual([repeated.offset, repeated.duplicate], [1, true]);
+});
