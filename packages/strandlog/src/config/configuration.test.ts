@@ -45,7 +45,8 @@ test("keys set options of the log, of the broker, and what topics get", () => {
     log.retention.bytes=-1
     log.segment.bytes=1048576
     log.roll.hours=2
-    log.cleanup.policy=consumed
+    log.cleanup.policy=compact,delete
+    log.cleaner.delete.retention.ms=1000
     message.max.bytes=5000
     compression.type=gzip
     strandlog.durability=os
@@ -64,7 +65,8 @@ test("keys set options of the log, of the broker, and what topics get", () => {
     retentionBytes: -1,
     segmentBytes: 1_048_576,
     segmentMs: 7_200_000,
-    cleanup: "consumed",
+    cleanup: "compact,delete",
+    deleteRetentionMs: 1000,
     maxMessageBytes: 5000,
     compression: "gzip",
     durability: "os",

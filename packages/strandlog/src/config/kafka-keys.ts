@@ -27,7 +27,7 @@ const withoutEffect: Readonly<Record<string, string>> = {
   "group.min.session.timeout.ms": fixed,
   "inter.broker.": oneBroker,
   "leader.imbalance.": oneBroker,
-  "log.cleaner.": "there is no cleaner with threads and buffers of its own",
+  "log.cleaner.": "compaction has no threads and buffers of its own to size, and no lag",
   "log.flush.": synced,
   "log.index.": "indexes are made as Kafka makes them by default",
   "log.preallocate": "the journal is, segments are not",

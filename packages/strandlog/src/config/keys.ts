@@ -73,6 +73,7 @@ export const settings: readonly Setting[] = [
     factors: { "log.roll.hours": hourMs },
   },
   { names: ["log.cleanup.policy"], target: topic("cleanup.policy") },
+  { names: ["log.cleaner.delete.retention.ms"], target: topic("delete.retention.ms") },
   { names: ["message.max.bytes"], target: topic("max.message.bytes") },
   { names: ["compression.type"], target: topic("compression.type") },
   { names: ["log.message.timestamp.type"], target: topic("message.timestamp.type") },
