@@ -186,7 +186,7 @@ export class Connection implements Holder {
           while (this.#isFull()) await this.#room();
           if (this.#isCutOff) return;
           await this.#beginOne(frame);
-          if (this.#session.authentication?.isRefused) return this.#turnAway();
+          if (this.#session.authentication?.isRefused) return this.drain();
         }
         this.#arrivedBytes -= chunk.length;
         this.#account();
@@ -207,12 +207,6 @@ export class Connection implements Holder {
       this.#socket.pause();
       this.#partialSinceMs = undefined;
     }
-  }
-
-  /** Answers what it has begun, and no more. */
-  #turnAway(): void {
-    this.#arrived.length = 0;
-    this.drain();
   }
 
   /** Tells what it holds. */

@@ -31,8 +31,7 @@ function plain(authenticator: Authenticator, isGone: () => boolean): Exchange {
     const authorized = token.toString("utf8", 0, first);
     const user = token.toString("utf8", first + 1, second);
     const password = token.subarray(second + 1);
-    const isWhole = user !== "" && password.length > 0 && !password.includes(0);
-    if (!isWhole || !["", user].includes(authorized)) return refused;
+    if (user === "" || password.includes(0) || !["", user].includes(authorized)) return refused;
     const isUser = await authenticator.isPassword(user, password, isGone);
     return isUser ? { kind: "done", token: Buffer.alloc(0), user } : { kind: "refused", user };
   };

@@ -35,6 +35,9 @@ test("a last message that differs in anything is no proof", async () => {
     finalText.replace("r=", "r=x"),
     finalText.replace("p=d", "p=e"),
     finalText.replace(",p=dHzb", ",x=1,p=dHzb"), // an extension that the proof does not cover
+    finalText.replace("VQ=", "VQ=="),
+    finalText.replace("VQ=", "VQ"),
+    finalText.replace("VQ=", "VR="), // the same bytes
     finalText.replace(/p=.*/, "p="),
     finalText.replace(/p=.*/, "p=AAAA"),
     `${finalText}AAAA`,
@@ -88,6 +91,23 @@ test("a client that repeats its own nonce once too often, as librdkafka before 2
   const token = client.final(Buffer.from(challenge), first.nonce + nonce);
   const last = serverFinal("SCRAM-SHA-256", credential, first, challenge, nonce, token);
   assert.ok(client.isProof(Buffer.from(String(last))));
+});
+
+test("a proof that is right counts for this exchange alone: its nonce, and what the client said it binds to", async () => {
+  const { credential, first, challenge } = await example();
+  const prove = (header: string, repeated: string) => {
+    const client = new ScramClient("SCRAM-SHA-256", "user", "pencil", first.nonce);
+    const said = clientFirstOf(Buffer.from(`${header}${first.bare}`));
+    assert.ok(said);
+    const token = client.final(Buffer.from(challenge), repeated);
+    return serverFinal("SCRAM-SHA-256", credential, said, challenge, nonce, token) !== undefined;
+  };
+  assert.equal(prove("n,,", nonce), true);
+  assert.equal(prove("n,,", `${nonce}x`), false);
+  assert.equal(prove("n,,", `x${nonce}`), false);
+  assert.equal(prove("n,,", first.nonce), false);
+  assert.equal(prove("y,,", nonce), false);
+  assert.equal(prove("n,a=user,", nonce), false);
 });
 
 test("both hashes: who knows the password proves it, and learns that the server knows it", async () => {

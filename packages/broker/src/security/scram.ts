@@ -83,7 +83,7 @@ export function serverFinal(
   if (binding !== Buffer.from(first.gs2Header).toString("base64")) return;
   const { storedKey, serverKey } = credential;
   const clientKey = Buffer.from(proof ?? "", "base64");
-  if (clientKey.length !== storedKey.length) return;
+  if (clientKey.length !== storedKey.length || clientKey.toString("base64") !== proof) return;
   const message = `${first.bare},${challenge},${withoutProof}`;
   const signature = hmac(mechanism, storedKey, message);
   for (const [n, byte] of signature.entries()) clientKey[n] = (clientKey[n] ?? 0) ^ byte;
