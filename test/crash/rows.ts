@@ -3,6 +3,7 @@ import { bitflipRow } from "./damage/bitflip-row.js";
 import { indexRow } from "./damage/index-row.js";
 import { fullDiskRow } from "./full-disk/full-disk-row.js";
 import { fuzzRow } from "./fuzz/fuzz-row.js";
+import { hostileRow } from "./hostile/hostile-row.js";
 import { ioErrorRow } from "./io-error/io-error-row.js";
 import { kill9Row } from "./killed/kill9-row.js";
 import { mutantsRow } from "./mutants/mutants-row.js";
@@ -28,4 +29,5 @@ export const rows: readonly Row[] = [
   powerCutRow,
   ioErrorRow,
   fuzzRow,
+  hostileRow,
 ];

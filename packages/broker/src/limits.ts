@@ -10,10 +10,10 @@ export const pipelinedMax = 64;
 export const pipelinedBytesMax: number = 16 * mebibyte;
 /**
  * What all connections hold together: requests that arrive or have been begun, answers that wait. One at a time may go
- * beyond it, by no more than the longest request: so a broker does with 256 MiB, whoever its clients are
- * (`npm run crash -- hostile`).
+ * beyond it, by no more than the longest request, and what was given up stays in memory for a while: so a broker does
+ * with 256 MiB, whoever its clients are (`npm run crash -- hostile`).
  */
-export const inFlightBytesMax: number = 48 * mebibyte;
+export const inFlightBytesMax: number = 16 * mebibyte;
 /** What each connection may hold however much others do: more than what is read at once, which is 64 KiB. */
 export const ownBytesMax: number = 128 * 1024;
 /** So much an answer may take however much others do. */

@@ -16,7 +16,9 @@ export type FaultAction =
   | { readonly delayMs: number }
   | { readonly drop: "before" | "after" };
 
+/** Something that shall go wrong with requests of a kind. */
 export interface RequestFault {
+  /** What kind. */
   readonly api: ApiName;
   /** Only requests that name this topic, be it besides others. */
   readonly topic?: string;
@@ -24,6 +26,7 @@ export interface RequestFault {
   readonly skip?: number;
   /** How many it strikes then. Default 1; Infinity for all. */
   readonly times?: number;
+  /** What happens to each of them. */
   readonly action: FaultAction;
 }
 

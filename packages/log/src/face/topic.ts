@@ -219,10 +219,9 @@ export class Topic implements AppendTarget {
     await this.#groups.delete(group);
   }
 
-  /** @internal See {@link TopicGroups.expire}. */
-  async expire(isOver: (group: string, committed: Committed) => boolean): Promise<void> {
-    this.check();
-    await this.#groups.expire(isOver);
+  /** @internal Forgets places of groups that are not in use: see TopicGroups. */
+  expire(isOver: (group: string, committed: Committed) => boolean): Promise<void> {
+    return this.#groups.expire(isOver);
   }
 
   /** {@link Topic.read} as a web stream; cancel it to end early. */

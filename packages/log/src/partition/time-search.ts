@@ -4,18 +4,6 @@ import type { Segment } from "../segment/index.js";
 import type { ReadResult } from "../storage/contracts.js";
 import type { Tail } from "./tail.js";
 
-/** The first record of the batch, from an offset on, that is not older than `timestamp`. */
-function firstAt(
-  bytes: Buffer,
-  timestamp: number,
-  from: number,
-): { offset: number; timestamp: number } | undefined {
-  for (const record of new RecordBatch(bytes).records(from)) {
-    if (record.timestamp >= timestamp) return { offset: record.offset, timestamp: record.timestamp };
-  }
-  return undefined;
-}
-
 /** What is searched: a partition. */
 interface Searched {
   readonly logStartOffset: number;
@@ -48,7 +36,7 @@ export async function findByTime(
   for (const batch of partition.tail.from(partition.logStartOffset)) {
     if (batch.baseOffset >= partition.highWatermark) break;
     if (batch.maxTimestamp < timestamp) continue;
-    const found = firstAt(batch.bytes, timestamp, partition.logStartOffset);
+    const found = new RecordBatch(batch.bytes).firstAt(timestamp, partition.logStartOffset);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -65,9 +53,8 @@ async function scanForTimestamp(
     for (const chunk of chunks) {
       for (let at = 0; at < chunk.length; ) {
         const length = batchLengthAt(chunk, at);
-        const bytes = chunk.subarray(at, at + length);
-        const batch = new RecordBatch(bytes);
-        const found = batch.maxTimestamp < timestamp ? undefined : firstAt(bytes, timestamp, startOffset);
+        const batch = new RecordBatch(chunk.subarray(at, at + length));
+        const found = batch.firstAt(timestamp, startOffset);
         if (found !== undefined) return found;
         offset = batch.nextOffset;
         at += length;

@@ -198,6 +198,22 @@ test("a batch that is stamped has one time for all its records, for kafkajs too"
   assert.equal(read.maxTimestamp, "1700000000000");
 });
 
+test("a time is found in a batch, and one that unpacks to very much is not looked into", () => {
+  const builder = new BatchBuilder(100);
+  for (const timestamp of [5, 7, 6]) builder.append(null, "x".repeat(100), undefined, timestamp);
+  const bytes = builder.seal({ baseOffset: 30, partitionLeaderEpoch: 0, compression: "gzip" });
+  const batch = new RecordBatch(bytes);
+  assert.deepEqual(batch.firstAt(6, 0), { offset: 31, timestamp: 7 });
+  assert.deepEqual(batch.firstAt(6, 32), { offset: 32, timestamp: 6 });
+  assert.equal(batch.firstAt(8, 0), undefined);
+  const bomb = new RecordBatch(
+    Buffer.concat([bytes.subarray(0, batchHeaderBytes), compress("gzip", Buffer.alloc(2 ** 25 + 1))]),
+  );
+  assert.deepEqual(bomb.firstAt(6, 0), { offset: 30, timestamp: 7 });
+  assert.deepEqual(bomb.firstAt(6, 31), { offset: 31, timestamp: 7 });
+  assert.equal(bomb.firstAt(8, 0), undefined);
+});
+
 test("reading from an offset leaves out what comes before it", () => {
   const offsets = [...new RecordBatch(encode(inputs)).records(43)].map(({ offset }) => offset);
   assert.deepEqual(offsets, [43, 44, 45]);

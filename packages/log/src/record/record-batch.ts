@@ -17,6 +17,8 @@ import { corrupt, type LogRecord, RecordCursor } from "./record-cursor.js";
 
 /** Decompressed records of one batch may not exceed this: a bound against bombs. */
 const decompressedBytesMax: number = 256 * 1024 * 1024;
+/** Who only looks for a time does not unpack more than this. */
+const searchedBytesMax: number = 32 * 1024 * 1024;
 
 export class RecordBatch {
   /** The partition's number within its topic. */
@@ -104,11 +106,34 @@ export class RecordBatch {
     return new RecordCursor(this, this.#recordBytes(), from);
   }
 
-  #recordBytes(): Buffer {
+  /**
+   * The first record, from an offset on, that is not older than `timestamp`. Of a batch that unpacks to very much, or
+   * cannot be unpacked, where it begins: who looks for a time, or has it looked for, is not to need the memory.
+   */
+  firstAt(timestamp: number, from: number): { offset: number; timestamp: number } | undefined {
+    if (this.maxTimestamp < timestamp) return undefined;
+    const bytes = this.#searchedBytes();
+    if (bytes === undefined) return { offset: Math.max(this.baseOffset, from), timestamp: this.maxTimestamp };
+    for (const record of new RecordCursor(this, bytes, from)) {
+      if (record.timestamp >= timestamp) return { offset: record.offset, timestamp: record.timestamp };
+    }
+    return undefined;
+  }
+
+  #searchedBytes(): Buffer | undefined {
+    try {
+      return this.#recordBytes(searchedBytesMax);
+    } catch (error) {
+      if (error instanceof LogError && error.code === "CORRUPT_BATCH") return undefined;
+      throw error;
+    }
+  }
+
+  #recordBytes(bytesMax: number = decompressedBytesMax): Buffer {
     const packed = this.bytes.subarray(batchHeaderBytes);
     const codec = this.compression;
     if (codec === "none") return packed;
-    const plain = decompress(codec, packed, decompressedBytesMax);
+    const plain = decompress(codec, packed, bytesMax);
     return Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength);
   }
 }

@@ -191,11 +191,8 @@ export class Segment {
       for (let at = 0; at < chunk.length; ) {
         const length = batchLengthAt(chunk, at);
         const batch = new RecordBatch(chunk.subarray(at, at + length));
-        if (batch.maxTimestamp >= timestamp) {
-          for (const record of batch.records()) {
-            if (record.timestamp >= timestamp) return { offset: record.offset, timestamp: record.timestamp };
-          }
-        }
+        const found = batch.firstAt(timestamp, 0);
+        if (found !== undefined) return found;
         offset = batch.nextOffset;
         at += length;
       }

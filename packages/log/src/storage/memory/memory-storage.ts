@@ -138,10 +138,8 @@ export class MemoryStorage implements LogStorage {
   ): Promise<{ offset: number; timestamp: number } | undefined> {
     const { batches, logStartOffset } = this.#partition(id);
     for (const batch of batches) {
-      if (batch.maxTimestamp < timestamp) continue;
-      for (const record of batch.records(logStartOffset)) {
-        if (record.timestamp >= timestamp) return { offset: record.offset, timestamp: record.timestamp };
-      }
+      const found = batch.firstAt(timestamp, logStartOffset);
+      if (found !== undefined) return found;
     }
     return undefined;
   }
