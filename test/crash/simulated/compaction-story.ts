@@ -1,6 +1,7 @@
 // The story of a compacted topic that the crash tests and the mutants tell: two compactions, the second after the time
 // that records without a value have to stay, and what must be there whenever and however it is interrupted.
 import { type Log, LogError, openLog, type Topic } from "@strandlog/log";
+import { repairDirectory, verifyDirectory } from "@strandlog/log/format";
 import { Crashed, type CrashKind, Simulation, Violation } from "@strandlog/log/testing";
 
 const kibibyte = 1024;
@@ -115,6 +116,20 @@ export class CompactionStory {
     }
   }
 
+  /** Whatever is under way, it is no damage, and a repair loses nothing. */
+  async inspect(repairs: boolean): Promise<void> {
+    const { machine } = this;
+    const { fileSystem } = machine.options();
+    const options = fileSystem === undefined ? {} : { fileSystem };
+    const { damages } = await machine.run(verifyDirectory("/disk/log", options));
+    // Indexes are never synced, and made anew.
+    const damage = damages.find(({ code }) => code !== "CORRUPT_INDEX");
+    if (damage !== undefined) throw new Violation(`I6: ${damage.file}: ${damage.what}`);
+    const dry = await machine.run(repairDirectory("/disk/log", { ...options, dryRun: true }));
+    if (dry.lost.length > 0) throw new Violation(`I1: a repair would lose ${JSON.stringify(dry.lost)}`);
+    if (repairs) await machine.run(repairDirectory("/disk/log", options));
+  }
+
   /** A crash, and openings that are interrupted too; then what must be there, now and after one more compaction. */
   async afterCrash(kind: CrashKind, openings: readonly number[]): Promise<void> {
     const { machine } = this;
@@ -122,6 +137,7 @@ export class CompactionStory {
     machine.disk.onOperation = undefined;
     machine.disarm();
     machine.crash(kind);
+    await this.inspect(openings.length === 3);
     for (const steps of openings) {
       machine.crashAfter(steps, kind);
       const log = await machine.run(this.open()).catch(unlessCrashed);
@@ -139,6 +155,7 @@ export class CompactionStory {
     await machine.run(topic.compact());
     await machine.run(this.check(log));
     await machine.run(log.close());
+    await this.inspect(false);
     for (const [path] of machine.disk.root.files(""))
       if (path.endsWith(".swap")) throw new Violation(`${path} is left over`);
   }

@@ -8,7 +8,9 @@ import {
 import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
 import type { PartitionState } from "../partition/index.js";
+import type { SegmentState } from "../segment/index.js";
 import { Findings, missingFile, type VerifyProgress, type VerifyReport } from "./findings.js";
+import { byLastingNames } from "./lasting-names.js";
 import { verifyJournal } from "./verify-journal.js";
 import { noteLeftovers } from "./verify-leftovers.js";
 import { verifySegment } from "./verify-segment.js";
@@ -106,11 +108,11 @@ async function verifyPartition(
       const what = `${name.topic}-${name.partition}: the segment from ${segment.baseOffset} overlaps the one before it, which ends before ${end}`;
       part.damage(`${directory}/${checkpointName}`, 0, "CORRUPT_CHECKPOINT", what);
     }
-    await verifySegment(fs, path, segment.baseOffset, segment, part, onBytes, partition.leaderEpochs);
+    const files = byLastingNames(fs, directory, { partitions: [partition] });
+    await verifySegment(files, path, segment.baseOffset, segment, part, onBytes, partition.leaderEpochs);
     end = segment.nextOffset;
-    // A writer may have deleted the segment while it was being looked at.
-    const isMissing = part.damages.some(({ what }) => what === missingFile);
-    if (!isMissing || (await hasSegment(fs, directory, number, segment.baseOffset))) findings.add(part);
+    // A writer may have deleted or compacted the segment while it was being looked at.
+    if (part.damages.length === 0 || (await hasSegment(fs, directory, number, segment))) findings.add(part);
   }
   if (end < recoveryPoint && logStartOffset < recoveryPoint) {
     const what = `${name.topic}-${name.partition} should be in segments up to ${recoveryPoint}, but they end at ${end}`;
@@ -119,18 +121,20 @@ async function verifyPartition(
   }
 }
 
-/** Whether checkpoint and journal, as they are now, say that the segment should be there. */
+/** Whether checkpoint and journal, as they are now, say that the segment should be there as it was. */
 async function hasSegment(
   fs: FileSystem,
   directory: string,
   number: number,
-  baseOffset: number,
+  { baseOffset, rewrite }: SegmentState,
 ): Promise<boolean> {
   const now = await readCheckpoint(fs, directory).catch(() => undefined);
   if (now === undefined) return true;
   const { checkpoint, starts } = await verifyJournal(fs, directory, now, () => undefined);
   const partition = checkpoint.partitions.find((state) => state.number === number);
-  const segment = partition?.segments.find((state) => state.baseOffset === baseOffset);
+  const segment = partition?.segments.find(
+    (state) => state.baseOffset === baseOffset && state.rewrite === rewrite,
+  );
   return segment !== undefined && segment.nextOffset > (starts.get(number) ?? 0);
 }
 

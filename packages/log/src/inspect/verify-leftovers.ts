@@ -7,7 +7,7 @@ import {
 } from "../checkpoint/index.js";
 import type { FileSystem } from "../fs/index.js";
 import type { PartitionState } from "../partition/index.js";
-import { segmentName } from "../segment/index.js";
+import { segmentName, swapName } from "../segment/index.js";
 import type { Findings } from "./findings.js";
 import { epochsProblem, metadataProblem, offsetsProblem } from "./text-files.js";
 
@@ -52,15 +52,18 @@ async function notePartition(
     await noteText(fs, `${path}/leader-epoch-checkpoint`, (text) => epochsProblem(text, state), findings);
   }
   const known = new Set(
-    state.segments.flatMap(({ baseOffset }) =>
-      [".log", ".index", ".timeindex"].map((suffix) => segmentName(baseOffset) + suffix),
+    state.segments.flatMap(({ baseOffset, rewrite = 0, swap }) =>
+      [".log", ".index", ".timeindex"].flatMap((suffix) => {
+        const lasting = segmentName(baseOffset) + suffix;
+        return swap === undefined ? [lasting] : [lasting, lasting + swapName(rewrite)];
+      }),
     ),
   );
   for (const name of (await fs.list(path).catch(() => undefined)) ?? []) {
     const file = `${path}/${name}`;
     if (name === "partition.metadata" || name === "leader-epoch-checkpoint") continue;
     if (!known.has(name)) {
-      const isSegment = /^\d{20}\.(log|index|timeindex)$/.test(name);
+      const isSegment = /^\d{20}\.(log|index|timeindex)(\.\d+\.swap)?$/.test(name);
       findings.note(file, isSegment ? "of no segment that the checkpoint names" : "not a file of the log");
     }
   }

@@ -128,7 +128,7 @@ class LogCheck {
       return;
     }
     if (this.#hole !== undefined) this.#closeHole(baseOffset - 1);
-    else if (baseOffset > this.#expected) {
+    else if (baseOffset > this.#expected && this.#state?.rewrite === undefined) {
       this.#findings.note(this.#path, `offsets ${this.#expected} to ${baseOffset - 1} do not exist`);
     }
     const { problem, unchecked } = checkRecords(batch);

@@ -10,6 +10,7 @@ import {
 import type { Clock } from "../clock.js";
 import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
+import { byLastingNames, giveLastingNames } from "../inspect/lasting-names.js";
 import { verifyJournal } from "../inspect/verify-journal.js";
 import { RecordBatch } from "../record/index.js";
 import { decodeEntries } from "../storage/file/entry.js";
@@ -50,7 +51,7 @@ export async function repairAll(
   const lock = await fs.lock(directory);
   try {
     const plan = new RepairPlan();
-    const { checkpoint, isChanged } = await planAll(fs, clock, directory, plan);
+    const { checkpoint, isChanged } = await planAll(fs, clock, directory, plan, dryRun);
     const hasWork = plan.steps.length > 0;
     const kept = keepDirectory ?? (await newKeepDirectory(fs, clock, directory));
     if (hasWork && !dryRun) {
@@ -70,14 +71,17 @@ async function planAll(
   clock: Clock,
   directory: string,
   plan: RepairPlan,
+  dryRun: boolean,
 ): Promise<{ checkpoint: CheckpointState; isChanged: boolean }> {
   const { checkpoint, isWhole } = await planCheckpoint(fs, directory, plan);
+  if (!dryRun) await giveLastingNames(fs, directory, checkpoint);
+  const files = byLastingNames(fs, directory, checkpoint);
   const journal = await salvageIfDamaged(fs, directory, checkpoint);
   const starts = journal.starts;
   const partitions: RepairedPartition[] = [];
   for (const state of checkpoint.partitions)
     partitions.push(
-      await planPartition(fs, `${directory}/topics`, state, starts.get(state.number) ?? 0, plan),
+      await planPartition(files, `${directory}/topics`, state, starts.get(state.number) ?? 0, plan),
     );
   await planOffsetFiles(fs, `${directory}/topics`, plan);
   tellLost(partitions, journal.batches, plan);

@@ -4,7 +4,7 @@
 import type { FileSystem } from "../fs/index.js";
 import type { PartitionState } from "../partition/index.js";
 import { crc32c } from "../record/index.js";
-import { type SegmentState, segmentName } from "../segment/index.js";
+import { type SegmentState, segmentName, swapName } from "../segment/index.js";
 import type { IndexedBatch, IndexWriter } from "../segment/segment-index.js";
 import { copyFile, writeWhole } from "./copy-file.js";
 import type { RepairPlan } from "./repair-plan.js";
@@ -210,9 +210,15 @@ async function planLeftovers(
   plan: RepairPlan,
 ): Promise<void> {
   const known = new Set([...state.segments, ...segments].map(({ baseOffset }) => segmentName(baseOffset)));
+  const swaps = new Set(
+    state.segments
+      .filter(({ swap }) => swap)
+      .map(({ baseOffset, rewrite = 0 }) => `${baseOffset}${swapName(rewrite)}`),
+  );
   for (const name of (await fs.list(directory)) ?? []) {
-    const [, base] = /^(\d{20})\.(?:log|index|timeindex)(?:\.tmp)?$/.exec(name) ?? [];
-    if (base === undefined || (known.has(base) && !name.endsWith(".tmp"))) continue;
+    const [, base, , swap] = /^(\d{20})\.(log|index|timeindex)(\.\d+\.swap)?(?:\.tmp)?$/.exec(name) ?? [];
+    if (base === undefined || (swap !== undefined && swaps.has(`${Number(base)}${swap}`))) continue;
+    if (known.has(base) && swap === undefined && !name.endsWith(".tmp")) continue;
     plan.step(`${directory}/${name}`, "is of no segment that counts, and goes");
     plan.after(directory, () => fs.remove(`${directory}/${name}`));
   }
