@@ -5,7 +5,7 @@ import { LogError } from "../errors.js";
 import { isCompacted, type TopicConfig } from "../options.js";
 import type { CompactionLimits, CompactionOutcome, LogStorage } from "../storage/contracts.js";
 import type { FormingPartition } from "./forming.js";
-import { compactionBounds } from "./producer-snapshot.js";
+import { type CompactionBounds, compactionBounds } from "./producer-snapshot.js";
 import { refuseReadOnly } from "./retention.js";
 
 /** A topic, as far as compaction is concerned. */
@@ -19,9 +19,6 @@ export interface CompactedTopic {
 export interface CompactionResult extends CompactionOutcome {
   readonly partition: number;
 }
-
-/** What compaction has to know of a partition's transactions and producers. */
-export type CompactionBounds = Pick<CompactionLimits, "until" | "isAborted" | "settled">;
 
 // Kafka's min.cleanable.dirty.ratio: half of what is there at the end of a compaction has to come anew for the next one.
 const dirtyRatioMin = 0.5;

@@ -4,8 +4,7 @@
 import { LogError } from "../errors.js";
 import { batchLengthAt, RecordBatch, readEndMarker } from "../record/index.js";
 import { fields, listOf, parseShaped, type Shape, tuple, whole } from "../shapes.js";
-import type { LogStorage, MetadataPut } from "../storage/contracts.js";
-import type { CompactionBounds } from "./compaction.js";
+import type { CompactionLimits, LogStorage, MetadataPut } from "../storage/contracts.js";
 import { corruptEntry } from "./metadata-values.js";
 import { type AbortedTransaction, Producers, type ProducersState } from "./producers.js";
 import { putBytes } from "./taken-group.js";
@@ -174,6 +173,9 @@ async function saveUpTo(
   const put = ledger.snapshot(highWatermark, now, config.metadataBytesMax);
   if (put !== undefined) await storage.append({ batches: [], metadata: [put], durability: "disk" }).durable;
 }
+
+/** What compaction has to know of a partition's transactions and producers. */
+export type CompactionBounds = Pick<CompactionLimits, "until" | "isAborted" | "settled">;
 
 /**
  * Up to where a partition may be compacted, and which records before that were aborted. Where nothing is known of
