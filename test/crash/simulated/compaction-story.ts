@@ -15,7 +15,7 @@ interface Told {
 }
 
 /** What was submitted, by offset; what of it is acknowledged; what was asked to be deleted. */
-export class CompactionStory {
+class CompactionStory {
   readonly machine: Simulation;
   #log: Log | undefined;
   readonly told: Told[] = [];
