@@ -1,14 +1,14 @@
 // Bugs of what callers see: visibility, transactions, ids of appends, consumers, retention.
 import type { Mutant } from "./mutant.js";
 
-const partition = "partition/partition-log.js";
+const tail = "partition/tail.js";
 const fileStorage = "storage/file/file-storage.js";
 
 export const faceMutants: readonly Mutant[] = [
   {
     name: "records are visible before they have reached any level",
     promise: "I1",
-    file: partition,
+    file: tail,
     find: 'visibleAt === "memory" ||',
     replace: "true ||",
     scenario: "what a reader has seen survives",
@@ -16,7 +16,7 @@ export const faceMutants: readonly Mutant[] = [
   {
     name: "records of a disk topic are visible once written",
     promise: "I1",
-    file: partition,
+    file: tail,
     find: '(visibleAt === "os" && reached === "os")',
     replace: 'reached === "os"',
     scenario: "what a reader has seen survives",

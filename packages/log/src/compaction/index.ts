@@ -1,4 +1,4 @@
 // What compaction decides, without I/O: which records are obsolete, how far a partition is compacted. Storage drivers
 // do it their own way: storage/file with partition/partition-compaction.ts, storage/memory in place.
 export { type CompactionState, compactedTo, neverCompacted, tombstoneEnd } from "./compaction-state.js";
-export { type IsAborted, Obsolescence } from "./obsolescence.js";
+export { Obsolescence } from "./obsolescence.js";

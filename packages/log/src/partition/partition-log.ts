@@ -17,7 +17,7 @@ import { Watchers } from "../watchers.js";
 import type { PartitionState } from "./partition-state.js";
 import { type RetentionLimits, retainableFrom } from "./retainable.js";
 import { type Offer, Rewrites } from "./rewrites.js";
-import { Tail, type TailBatch } from "./tail.js";
+import { isVisible, Tail, type TailBatch } from "./tail.js";
 import { clearFiles, settleNames, type Untidy } from "./tidying.js";
 import { findByTime } from "./time-search.js";
 
@@ -160,7 +160,7 @@ export class PartitionLog {
       try {
         bytes += logBytes - (baseOffset >= offset ? 0 : await segment.positionOf(offset));
       } catch (error) {
-        // Deleted meanwhile: then nothing of it counts.
+        // Deleted or compacted meanwhile: then nothing of it counts.
         if (this.#segments.includes(segment) && !this.deleted) throw error;
       }
     }
@@ -248,7 +248,6 @@ export class PartitionLog {
     return tailBytes;
   }
 
-  /** The offset that retention would make the log's start: whole segments go, and once none is left, tail batches. */
   retainableFrom(limits: RetentionLimits): number {
     return retainableFrom(this, limits);
   }
@@ -310,11 +309,10 @@ export class PartitionLog {
   }
 
   async #tidy(): Promise<void> {
-    const { fs, cache } = this.#place;
-    const { directory } = this;
     // What a compaction is writing would make the directory come back.
     if (this.deleted) await this.#rewrites?.idle;
-    const untidy: Untidy = { fs, cache, directory, mayStay: (path) => this.#mayStay(path) };
+    const { directory } = this;
+    const untidy: Untidy = { ...this.#place, directory, mayStay: (path) => this.#mayStay(path) };
     const named = await settleNames(untidy, this.deleted ? [] : this.#segments);
     const known = new Set(this.deleted ? [] : this.#segments.flatMap((segment) => segment.paths));
     for (const { by } of this.offered?.replacements ?? [])
@@ -323,13 +321,13 @@ export class PartitionLog {
     const cleared = await clearFiles(untidy, (path) => known.has(path) || isMaking(path));
     let { isClean } = cleared;
     if (this.deleted) {
-      await fs.removeDirectory(directory).catch((error: unknown) => {
+      await untidy.fs.removeDirectory(directory).catch((error: unknown) => {
         if (!this.#mayStay(directory)) throw error;
         isClean = false;
       });
     } else {
       await this.#segments.at(-1)?.cutExcess();
-      if (cleared.count + named.count > 0) await fs.syncDirectory(directory);
+      if (cleared.count + named.count > 0) await untidy.fs.syncDirectory(directory);
       // Only now: a checkpoint file that no longer knows the other names must not find them again.
       named.confirm();
     }
@@ -400,8 +398,4 @@ export class PartitionLog {
     }
     return chunks;
   }
-}
-
-function isVisible({ visibleAt, reached }: TailBatch): boolean {
-  return visibleAt === "memory" || reached === "disk" || (visibleAt === "os" && reached === "os");
 }

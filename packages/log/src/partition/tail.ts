@@ -78,3 +78,8 @@ export class Tail {
     return low;
   }
 }
+
+/** Whether it has reached the level at which readers see it. */
+export function isVisible({ visibleAt, reached }: TailBatch): boolean {
+  return visibleAt === "memory" || reached === "disk" || (visibleAt === "os" && reached === "os");
+}

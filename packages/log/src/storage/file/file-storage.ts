@@ -29,7 +29,7 @@ import { Admission } from "./admission.js";
 import { checkpointChannel, groupChannel, troubleChannel } from "./channels.js";
 import { CheckpointPolicy } from "./checkpoint-policy.js";
 import { Compactor } from "./compactor.js";
-import { Histogram } from "./counters.js";
+import { Histogram, sizesOf } from "./counters.js";
 import { bytesOf, type ControlEntry, encodeControl, Payload } from "./entry.js";
 import { FileMetadata, metadataEntries } from "./file-metadata.js";
 import { describeBatch, type FileState, refusePast } from "./file-state.js";
@@ -117,9 +117,9 @@ export class FileStorage implements LogStorage, JournalObserver {
     this.#admission = new Admission(this.#state, journal, this.#tailBytesMax, () =>
       this.#checkpointer.request("room"),
     );
-    this.#compactor = new Compactor(fs, cache, this.#state, this.#checkpointer, (error) => {
-      if (error !== undefined) troubleChannel.publish({ directory, where: "compaction", error });
-    });
+    this.#compactor = new Compactor(fs, cache, this.#state, this.#checkpointer, (error) =>
+      troubleChannel.publish({ directory, where: "compaction", error }),
+    );
     this.#policy = new CheckpointPolicy(
       clock,
       settings,
@@ -132,22 +132,11 @@ export class FileStorage implements LogStorage, JournalObserver {
   }
 
   get counters(): StorageCounters {
-    const { counters } = this.#journal;
-    let segmentBytes = 0;
-    for (const partition of this.#state.partitions.values())
-      segmentBytes += partition.describe().segmentBytes;
     return {
-      tailBytes: this.#state.tailBytes,
+      ...sizesOf(this.#state, this.#journal, this.#parts.cache),
       tailBytesMax: this.#tailBytesMax,
-      segmentBytes,
-      journalBytes: this.#journal.ring.fileBytes,
-      journalLiveBytes: this.#journal.ring.liveBytes,
-      journalBlocks: counters.blocks,
-      journalBlockBytes: counters.blockBytes,
       groups: this.#groups,
-      syncs: counters.syncs,
       checkpoints: this.#checkpointer.count,
-      openFiles: this.#parts.cache.openCount + this.#journal.ring.fileCount,
       groupBatches: this.#groupBatches.counts,
       commitMicros: this.#commitMicros.counts,
       trouble: this.#trouble ?? this.#compactor.trouble,
