@@ -9,7 +9,7 @@ import { setUser } from "strandlog/broker";
 
 const command: string = new URL("../../../../packages/strandlog/dist/cli/main.js", import.meta.url).pathname;
 /** Of the heap: what clients send and read lies beside it. */
-const heapMegabytesMax = 96;
+const heapMegabytesMax = 64;
 const errorsKept = 2000;
 const places = "PLAINTEXT://127.0.0.1:0,SASL_PLAINTEXT://127.0.0.1:0";
 

@@ -17,8 +17,9 @@ import { corrupt, type LogRecord, RecordCursor } from "./record-cursor.js";
 
 /** Decompressed records of one batch may not exceed this: a bound against bombs. */
 const decompressedBytesMax: number = 256 * 1024 * 1024;
-/** Who only looks for a time does not unpack more than this. */
-const searchedBytesMax: number = 32 * 1024 * 1024;
+/** Who only looks for a time does not unpack more than this, or than so many times what is packed. */
+const searchedBytesMax: number = 4 * 1024 * 1024;
+const searchedDensityMax = 8;
 
 export class RecordBatch {
   /** The partition's number within its topic. */
@@ -122,7 +123,8 @@ export class RecordBatch {
 
   #searchedBytes(): Buffer | undefined {
     try {
-      return this.#recordBytes(searchedBytesMax);
+      const dense = Math.min(this.bytes.length * searchedDensityMax, decompressedBytesMax);
+      return this.#recordBytes(Math.max(searchedBytesMax, dense));
     } catch (error) {
       if (error instanceof LogError && error.code === "CORRUPT_BATCH") return undefined;
       throw error;
