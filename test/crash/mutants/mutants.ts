@@ -5,6 +5,7 @@ import { deletionMutants } from "./deletion-mutants.js";
 import { faceMutants } from "./face-mutants.js";
 import { journalMutants } from "./journal-mutants.js";
 import type { Mutant } from "./mutant.js";
+import { producerMutants } from "./producer-mutants.js";
 import { recoveryMutants } from "./recovery-mutants.js";
 
 export const mutants: readonly Mutant[] = [
@@ -14,6 +15,7 @@ export const mutants: readonly Mutant[] = [
   ...deletionMutants,
   ...faceMutants,
   ...compactionMutants,
+  ...producerMutants,
 ];
 
 export function mutantOf(name: string): Mutant {

@@ -3,6 +3,7 @@
 import type { LogRecord } from "@strandlog/log";
 import { Simulation, Violation } from "@strandlog/log/testing";
 import { interruptCompaction } from "../simulated/compaction-story.js";
+import { interruptProducer, lookWhileATransactionEnds } from "../simulated/producer-story.js";
 import {
   atEveryStep,
   closedLog,
@@ -44,6 +45,8 @@ export type ScenarioName =
   | "a deletion that may not have been synced can be interrupted"
   | "a topic may be made again though files of the old one are left"
   | "a compaction may be interrupted anywhere"
+  | "a producer may be interrupted anywhere"
+  | "a transaction is open until its end can be seen"
   | "what a reader has seen survives"
   | "a sync makes all durable";
 
@@ -266,6 +269,10 @@ export const scenarios: Readonly<Record<ScenarioName, () => Promise<void>>> = {
     for (const besides of ["deletion", "another", "failure"] as const)
       await interruptCompaction("power", besides, 1);
   },
+  "a producer may be interrupted anywhere": async () => {
+    await interruptProducer("power", 2);
+  },
+  "a transaction is open until its end can be seen": () => lookWhileATransactionEnds(),
   "what a reader has seen survives": () =>
     often(async (machine) => {
       const log = await machine.run(open(machine, { syncEveryMs: 60_000 }));
