@@ -131,7 +131,7 @@ async function appendAgain(log: Log, expected: Contents): Promise<string[]> {
   for (const name of await log.topics()) {
     const topic = await log.existingTopic(name);
     for (let partition = 0; partition < topic.partitionCount; partition++) {
-      const { offset } = await topic.append({ value: "after the repair", partition });
+      const { offset } = await topic.append({ key: "k", value: "after the repair", partition });
       const end = expected.partitions.get(`${name}-${partition}`)?.end ?? 0;
       if (offset < end) problems.push(`${name}-${partition} gives ${offset} again`);
       const { record } = await topic.partition(partition).get(offset);

@@ -65,6 +65,16 @@ async function fillSegments(log: Log): Promise<void> {
     await sparse.append({ value: `sparse ${n}`, timestamp: 1_760_000_000_000 + n }, { offset });
     offset += 1 + (n % 3) * 5;
   }
+  const table = await log.topic("table", { cleanup: "compact", segmentBytes: 1024 });
+  for (let n = 0; n < 12; n++)
+    await table.appendAll(
+      Array.from({ length: 4 }, (_, index) => ({
+        key: index === 0 ? `once-${n}` : `key-${(n + index) % 4}`,
+        value: `table ${n} ${index} ${"again and ".repeat(3)}`,
+        timestamp: 1_760_000_000_000 + n,
+      })),
+    );
+  await table.compact();
   for (const compression of ["gzip", "snappy", "lz4", "zstd"] as const) {
     const packed = await log.topic(compression, { compression, partitions: compression === "gzip" ? 2 : 1 });
     for (let n = 0; n < 3; n++) await packed.appendAll(packedRecords(packed, n));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
+import { verifyDirectory } from "../format.js";
 import type { LogOptions } from "../open.js";
 import { openLog } from "../open.js";
 import { BatchBuilder } from "../record/index.js";
@@ -290,6 +291,66 @@ test("a disk that is full in the middle leaves all as it was, is told of, and is
   await topic.compact();
   assert.equal((await log.stats()).storage.trouble, undefined);
   assert.ok((await numbersOf(topic)).length < 60);
+});
+
+test("a compaction that could fill the disk does not begin", async (t) => {
+  const directory = temporaryDirectory(t);
+  let free = 8 * 1024 * 1024;
+  const fileSystem = { ...hookedFileSystem(() => undefined), freeBytes: async () => free };
+  const log = await openAt(t, directory, { fileSystem });
+  const topic = await log.topic("t", config);
+  await fill(topic, 60);
+  await assert.rejects(topic.compact(), withCode("DISK_FULL"));
+  assert.match((await log.stats()).storage.trouble ?? "", /compaction: .* are needed to compact/);
+  assert.equal((await numbersOf(topic)).length, 60);
+  free *= 2;
+  await topic.compact();
+  assert.ok((await numbersOf(topic)).length < 60);
+});
+
+test("a checkpoint file that cannot be written leaves both, and is written later", async (t) => {
+  let isFull = false;
+  const { log, topic, directory } = await hooked(t, (operation, path) => {
+    if (isFull && operation === "rename" && path.endsWith("/checkpoint"))
+      throw Object.assign(new Error("no entry"), { code: "ENOSPC" });
+  });
+  // All of it is in segments by then.
+  await topic.compact();
+  await fill(topic, 60, 60);
+  const before = await numbersOf(topic);
+  isFull = true;
+  await assert.rejects(topic.compact(), /no entry/);
+  await assert.rejects(topic.compact(), /no entry/);
+  assert.deepEqual(await numbersOf(topic), before);
+  isFull = false;
+  await topic.compact();
+  const left = await numbersOf(topic);
+  assert.ok(left.length < before.length);
+  await log.close();
+  assert.ok(filesOf(directory).every((name) => !name.endsWith(".swap")));
+  const again = await openAt(t, directory);
+  assert.deepEqual(await numbersOf(await again.topic("t")), left);
+});
+
+test("a segment that is larger than segmentBytes has become is compacted into several", async (t) => {
+  const directory = temporaryDirectory(t);
+  const log = await openAt(t, directory);
+  const topic = await log.topic("t", { cleanup: "compact", segmentBytes: 20_000 });
+  for (let n = 0; n < 400; n++) {
+    const key = n % 2 === 0 ? `once-${n}` : "again";
+    await topic.append({ key, value: `${n}`.padEnd(100, ".") });
+  }
+  await topic.alter({ segmentBytes: 2048 });
+  const [outcome] = await topic.compact();
+  const left = await numbersOf(topic);
+  const end = outcome?.end ?? 0;
+  for (let n = 0; n < 400; n += 2) assert.ok(left.includes(n), `${n} is there`);
+  assert.equal(left.filter((n) => n < end && n % 2 === 1).length, 1);
+  await log.close();
+  const logs = filesOf(directory).filter((name) => name.endsWith(".log"));
+  assert.ok(logs.length > 10, `${logs.length} segments`);
+  const { damages } = await verifyDirectory(directory);
+  assert.deepEqual(damages, []);
 });
 
 test("what cannot be cleared away afterwards goes with the next checkpoint", async (t) => {

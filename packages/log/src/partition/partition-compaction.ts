@@ -2,6 +2,7 @@
 // these make obsolete, written anew beside the old ones. The segment that is written to, the last, is left alone, and so
 // the last batch always stays. What is ready is offered, and counts once the checkpoint file says so: docs/adr/0016.
 import { type CompactionState, compactedTo, Obsolescence, tombstoneEnd } from "../compaction/index.js";
+import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
 import { batchLengthAt, RecordBatch } from "../record/index.js";
 import type { FileCache, Segment } from "../segment/index.js";
@@ -13,6 +14,8 @@ import { RewrittenSegment } from "./rewritten-segment.js";
 const chunkBytes = 256 * 1024;
 const keyBytesMax = 32 * 1024 * 1024;
 const relativeOffsetMax = 2 ** 31 - 1;
+// What is ready takes its space until a checkpoint file says so: there must be room for one.
+const spareBytes = 8 * 1024 * 1024;
 // Old and new files are there at once: what is ready replaces the old after so many bytes.
 const portionBytes = 256 * 1024 * 1024;
 
@@ -77,6 +80,7 @@ export class PartitionCompaction {
       let readyBytes = 0;
       for (const group of groupsOf(segments, config.segmentBytes)) {
         if (group.length === 1 && !(await this.#hasObsolete(group[0] as Segment))) continue;
+        await this.#checkRoom(group);
         const by = await rewrites.write(() => this.#rewrite(group, number));
         ready.push({ old: group, by });
         readyBytes += bytesOf(by);
@@ -97,6 +101,16 @@ export class PartitionCompaction {
     if (replacements.length > 0) await this.#host.fs.syncDirectory(this.#partition.directory);
     this.#partition.rewrites.offered = { replacements, state };
     await this.#host.commit();
+  }
+
+  /** A compaction must not be what fills the disk. */
+  async #checkRoom(group: readonly Segment[]): Promise<void> {
+    const { directory } = this.#partition;
+    const bytes = bytesOf(group) + spareBytes;
+    const free = (await this.#host.fs.freeBytes(directory)) ?? Number.POSITIVE_INFINITY;
+    if (free >= bytes) return;
+    const message = `${free} bytes are free where up to ${bytes} are needed to compact ${directory}: free some space`;
+    throw new LogError("DISK_FULL", message, { details: { path: directory, free, bytes } });
   }
 
   async #hasObsolete(segment: Segment): Promise<boolean> {

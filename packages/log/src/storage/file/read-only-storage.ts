@@ -148,17 +148,15 @@ export class ReadOnlyStorage implements LogStorage {
     }
   }
 
-  async describe(id: string, from?: number): Promise<PartitionDescription> {
-    await this.#refresh();
-    return this.#state.describe(id, from);
+  describe(id: string, from?: number): Promise<PartitionDescription> {
+    return this.#look(() => this.#state.describe(id, from));
   }
 
-  async offsetForTimestamp(
+  offsetForTimestamp(
     id: string,
     timestamp: number,
   ): Promise<{ offset: number; timestamp: number } | undefined> {
-    await this.#refresh();
-    return this.#state.partition(id).offsetForTimestamp(timestamp);
+    return this.#look(() => this.#state.partition(id).offsetForTimestamp(timestamp));
   }
 
   async watch(id: string, offset: number, signal?: AbortSignal): Promise<void> {
@@ -198,6 +196,17 @@ export class ReadOnlyStorage implements LogStorage {
       const timer = this.#clock.startTimer(lookAgainMs, done, true);
       signal?.addEventListener("abort", done, { once: true });
     });
+  }
+
+  /** At what there is now. The writer may replace a file meanwhile; what is really damaged fails again. */
+  async #look<T>(action: () => Promise<T>): Promise<T> {
+    await this.#refresh();
+    try {
+      return await action();
+    } catch {
+      await this.#refresh();
+      return action();
+    }
   }
 
   #refresh(): Promise<void> {
