@@ -71,6 +71,20 @@ test("a workload with more than one figure has a row for each", (t) => {
   );
 });
 
+test("a broker is started, asked and looked at from outside", (t) => {
+  const { rows, said } = bench(t, "wire, start", "--subjects", "strandlog");
+  assert.deepEqual(
+    rows.map(({ workload, unit }) => [workload, unit]),
+    [
+      ["wire, start", "ms"],
+      ["wire, start: with 1,000 topics", "ms"],
+      ["wire, start: memory with 1,000 idle topics", "MB"],
+    ],
+  );
+  for (const { value } of rows) assert.ok((value ?? 0) > 0);
+  assert.match(said, /start, to the first answer/);
+});
+
 test("a name that no workload has is told", () => {
   const { status, stderr } = spawnSync(process.execPath, [program, "no such workload"], { encoding: "utf8" });
   assert.notEqual(status, 0);
