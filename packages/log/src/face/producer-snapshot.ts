@@ -6,7 +6,7 @@ import { batchLengthAt, RecordBatch, readEndMarker } from "../record/index.js";
 import { fields, listOf, parseShaped, type Shape, tuple, whole } from "../shapes.js";
 import type { CompactionLimits, LogStorage, MetadataPut } from "../storage/contracts.js";
 import { corruptEntry } from "./metadata-values.js";
-import { type AbortedTransaction, Producers, type ProducersState } from "./producers.js";
+import { type AbortedTransaction, firstEndingFrom, Producers, type ProducersState } from "./producers.js";
 import { putBytes } from "./taken-group.js";
 
 /** With that many bytes of batches after the last snapshot, the next one is due: they are what opening reads. */
@@ -162,16 +162,19 @@ export async function deleteRecords(
   ledger?.producers.forgetBefore(before);
 }
 
+/** False if there is too much of it. */
 async function saveUpTo(
   storage: LogStorage,
   { id, ledger, config }: NumberedPartition,
   offset: number,
   now: number,
-): Promise<void> {
-  if (ledger?.isBehind(offset) !== true) return;
+): Promise<boolean> {
+  if (ledger?.isBehind(offset) !== true) return true;
   const { highWatermark } = await storage.describe(id);
   const put = ledger.snapshot(highWatermark, now, config.metadataBytesMax);
-  if (put !== undefined) await storage.append({ batches: [], metadata: [put], durability: "disk" }).durable;
+  if (put === undefined) return false;
+  await storage.append({ batches: [], metadata: [put], durability: "disk" }).durable;
+  return true;
 }
 
 /** What compaction has to know of a partition's transactions and producers. */
@@ -193,16 +196,22 @@ export async function compactionBounds(
   const until = Math.min(highWatermark, producers.firstUnstableOffset);
   const byProducer = new Map<number, AbortedTransaction[]>();
   for (const aborted of producers.aborted(0, until)) {
-    const { producerId } = aborted;
-    byProducer.set(producerId, [...(byProducer.get(producerId) ?? []), aborted]);
+    const known = byProducer.get(aborted.producerId);
+    if (known === undefined) byProducer.set(aborted.producerId, [aborted]);
+    else known.push(aborted);
   }
   return {
     until,
-    isAborted: (producerId, offset) =>
-      byProducer
-        .get(producerId)
-        ?.some(({ firstOffset, lastOffset }) => firstOffset <= offset && offset <= lastOffset) === true,
-    settled: () => saveUpTo(storage, partition, until, now),
+    // A producer has one transaction at a time.
+    isAborted: (producerId, offset) => {
+      const its = byProducer.get(producerId) ?? [];
+      return (its[firstEndingFrom(its, offset)]?.firstOffset ?? offset + 1) <= offset;
+    },
+    settled: async () => {
+      if (await saveUpTo(storage, partition, until, now)) return;
+      const message = `${partition.id} has so many aborted transactions that they cannot be written down: it is not compacted`;
+      throw new LogError("TRANSACTION_TOO_LARGE", message, { details: { partitionId: partition.id } });
+    },
   };
 }
 

@@ -155,13 +155,7 @@ export class Producers {
   /** The aborted transactions that have records from one offset to before another. */
   aborted(from: number, until: number): AbortedTransaction[] {
     const all = this.#aborted;
-    let low = 0;
-    for (let high = all.length; low < high; ) {
-      const middle = (low + high) >>> 1;
-      if ((all[middle] as AbortedTransaction).lastOffset < from) low = middle + 1;
-      else high = middle;
-    }
-    return all.slice(low).filter(({ firstOffset }) => firstOffset < until);
+    return all.slice(firstEndingFrom(all, from)).filter(({ firstOffset }) => firstOffset < until);
   }
 
   /**
@@ -208,6 +202,17 @@ export class Producers {
     const [oldest] = this.#producers.keys();
     this.#producers.delete(oldest as number);
   }
+}
+
+/** Where those begin, among some in order of their markers, that end at an offset or later. */
+export function firstEndingFrom(transactions: readonly AbortedTransaction[], offset: number): number {
+  let low = 0;
+  for (let high = transactions.length; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if ((transactions[middle] as AbortedTransaction).lastOffset < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function lastSequenceOf({ baseSequence, baseOffset, lastOffset }: RecordBatch): number {
