@@ -1,7 +1,7 @@
 // Strandlog in a minute: a real file goes into a log line by line, the process is killed half-way with SIGKILL, the
 // log opens again, the rest follows, and everything comes back byte for byte.
 //
-//   npm start            or: node demo/dist/demo.js [--megabytes 100]
+//   npm run demo         or: node demo/dist/demo.js [--megabytes 100]
 //
 // Exit code 1 when a byte differs or an acknowledged line is missing.
 import { spawn } from "node:child_process";
