@@ -1,5 +1,5 @@
 // What a broker can be told, and the bounds within which it works.
-import { type TopicConfig, topicConfig } from "@strandlog/log";
+import { requireCompression, type TopicConfig, topicConfig } from "@strandlog/log";
 import { integer, invalid, refuseUnknown } from "./checked.js";
 import {
   type ListenerOptions,
@@ -94,7 +94,7 @@ export function brokerSettings(options: BrokerOptions): BrokerSettings {
     autoCreateTopics,
     numPartitions: integer("numPartitions", numPartitions, 1, 100_000),
     offsetsRetentionMs: integer("offsetsRetentionMs", offsetsRetentionMs, -1, Number.MAX_SAFE_INTEGER),
-    topicDefaults: topicConfig(topicDefaults),
+    topicDefaults: checkedDefaults(topicDefaults),
   };
 }
 
@@ -108,4 +108,11 @@ function allListeners({ kafka, advertise, listeners }: BrokerOptions): readonly 
     throw invalid("listeners", message);
   }
   return listenersSettings(listeners);
+}
+
+/** Found out now, and not when the first topic is made. */
+function checkedDefaults(given: Partial<TopicConfig>): TopicConfig {
+  const config = topicConfig(given);
+  requireCompression(config.compression);
+  return config;
 }

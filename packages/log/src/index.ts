@@ -32,6 +32,7 @@ export type { DirectoryLock, File, FileSystem } from "./fs/index.js";
 export { type LogOptions, openLog } from "./open.js";
 export { type LogSettings, logSettings, type TopicConfig, topicConfig } from "./options.js";
 export type { Bytes, Compression, Header, HeadersInput, LogRecord, RecordBatch } from "./record/index.js";
+export { requireCompression } from "./record/index.js";
 export type {
   CompactionFigures,
   CompactionOutcome,

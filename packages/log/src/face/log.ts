@@ -282,7 +282,6 @@ export class Log {
     let topic = this.#topics.get(name);
     // A log that is read beside its writer finds topics changed, or deleted and made again.
     if (topic?.topicId !== entry.topicId || topic.config.partitions !== entry.config.partitions) {
-      requireCompression(entry.config.compression);
       if (topic?.topicId !== entry.topicId) topic = new Topic(this.#host, name, entry.topicId, entry.config);
       await topic.adopt(entry.config, partitionNames(name, entry));
       this.#topics.set(name, topic);

@@ -3,7 +3,7 @@ import type { ReadableStream, WritableStream } from "node:stream/web";
 import type { Clock } from "../clock.js";
 import { LogError } from "../errors.js";
 import { checkInteger, isCompacted, type TopicConfig } from "../options.js";
-import { batchHeaderBytes, type LogRecord } from "../record/index.js";
+import { batchHeaderBytes, compressionRefusal, type LogRecord } from "../record/index.js";
 import type { LogStorage, PartitionDescription, PartitionName } from "../storage/contracts.js";
 import { Watchers } from "../watchers.js";
 import {
@@ -69,6 +69,8 @@ export class Topic implements AppendTarget {
   readonly #deduplication: Deduplication;
   readonly #groups: TopicGroups;
   #config: TopicConfig;
+  /** Why it takes no records, if a package is missing. */
+  #codecRefusal: LogError | undefined;
   readonly #partitioner = new Partitioner();
   /** Readers of all partitions, with how many they know. */
   readonly #growth = new Watchers<number>();
@@ -145,7 +147,9 @@ export class Topic implements AppendTarget {
   appendBatch(partition: number, batch: Uint8Array, options: AppendBatchOptions = {}): Receipt {
     const forming = this.#forming[partition];
     const refusal =
-      this.#closedToAppends() ?? batchRefusal(batch, this.batchBytesMax, options) ?? this.#keysRefusal(batch);
+      this.#closedToAppends() ??
+      batchRefusal(batch, this.batchBytesMax, options) ??
+      (isCompacted(this.#config) ? keysRefusal(batch, this.name) : undefined);
     if (refusal !== undefined) return refusedReceipt(partition, refusal);
     if (forming === undefined) {
       return refusedReceipt(partition, partitionError(this.name, partition, this.#forming.length));
@@ -281,6 +285,7 @@ export class Topic implements AppendTarget {
   async adopt(config: TopicConfig, names: readonly PartitionName[]): Promise<void> {
     if (this.#partitions.length === 0) await this.#deduplication.load();
     this.#config = config;
+    this.#codecRefusal = compressionRefusal(config.compression);
     Object.assign(this.#formingConfig, this.#formingConfigOf(config));
     const { storage, clock } = this.#host;
     for (const name of names.slice(this.#partitions.length)) {
@@ -363,17 +368,13 @@ export class Topic implements AppendTarget {
   }
 
   #refusal(record: RecordInput, options: AppendOptions): LogError | undefined {
-    const refusal = this.#closedToAppends();
+    const refusal = this.#closedToAppends() ?? this.#codecRefusal;
     if (refusal !== undefined) return refusal;
     const partitions = this.#forming.length;
     const needsKey = isCompacted(this.#config);
     return (
       recordRefusal(record, this.name, partitions, needsKey) ?? optionsRefusal(options, record, partitions)
     );
-  }
-
-  #keysRefusal(batch: Uint8Array): unknown {
-    return isCompacted(this.#config) ? keysRefusal(batch, this.name) : undefined;
   }
 
   /** What is acknowledged must be visible; that of a memory topic may still be forming, and stays so on a full disk. */

@@ -39,9 +39,20 @@ export function compressionFromId(id: number): Compression {
   return compression;
 }
 
-/** Loads the codec now, so that a missing package shows when a log or topic opens. Throws CODEC_MISSING. */
+/** Loads the codec now, so that a missing package shows when a topic is made. Throws CODEC_MISSING. */
 export function requireCompression(compression: Compression): void {
   codecFor(compression);
+}
+
+/** CODEC_MISSING, if so. */
+export function compressionRefusal(compression: Compression): LogError | undefined {
+  try {
+    codecFor(compression);
+    return undefined;
+  } catch (error) {
+    if (error instanceof LogError) return error;
+    throw error;
+  }
 }
 
 /** The result of "none" shares the memory of `bytes`, any other is new. Throws CODEC_MISSING. */

@@ -9,7 +9,7 @@ export {
 } from "./batch-builder.js";
 export { filterBatch } from "./batch-filter.js";
 export { batchField, batchHeaderBytes, readInt64, writeInt64 } from "./batch-format.js";
-export { type Compression, requireCompression } from "./compression.js";
+export { type Compression, compressionRefusal, requireCompression } from "./compression.js";
 export { crc32c } from "./crc32c.js";
 export { combineCrc32c } from "./crc32c-combine.js";
 export { type EndMarker, endMarkerBatch, readEndMarker } from "./end-marker.js";

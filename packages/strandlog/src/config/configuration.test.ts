@@ -210,6 +210,17 @@ test("a mistake in a variable or in an option names these", () => {
   );
 });
 
+test("an option does not open to everybody what the file keeps closed", () => {
+  const option = { key: "listeners", text: "0.0.0.0:9092", origin: "--kafka" };
+  const closed = { key: "listeners", text: "SASL_PLAINTEXT://:9092", origin: "file, line 1" };
+  assert.throws(
+    () => configurationOf([[closed], [option]]),
+    /^LogError: --kafka would replace listeners=SASL_PLAINTEXT:\/\/:9092 \(file, line 1\): leave one of them out$/,
+  );
+  const open = { ...closed, text: "PLAINTEXT://:9092" };
+  assert.equal(configurationOf([[open], [option]]).broker.listeners[0]?.kafka, "0.0.0.0:9092");
+});
+
 test("secrets are not shown", () => {
   const configuration = configured("ssl.keystore.key=abc\nlistener.name.ssl.ssl.key.password=abc");
   assert.equal(effective(configuration, "ssl.keystore.key"), "[hidden] (file, line 1)");

@@ -62,6 +62,7 @@ export class Values {
       const other = ranks.get(name);
       if (other === undefined || rank < other) {
         if (other !== undefined) this.#warn(this.#found.get(name) as Given, `${given.key} counts`);
+        refuseOpening(this.#found.get(name), given);
         this.#found.set(name, given);
         ranks.set(name, rank);
       } else {
@@ -87,6 +88,13 @@ export function wrong({ key, origin }: Given, what: string, cause?: unknown): Lo
   const isOption = origin.startsWith("--") && origin !== "--override";
   const message = isOption ? `${origin} ${what}` : `${key} ${what} (${origin})`;
   return new LogError("INVALID_ARGUMENT", message, { cause, details: { key, origin } });
+}
+
+/** An option that says where to listen must not open to everybody what asks its clients who they are. */
+function refuseOpening(before: Given | undefined, given: Given): void {
+  if (before?.key !== "listeners" || !given.origin.startsWith("--kafka")) return;
+  if (/^PLAINTEXT:\/\/[^,]*$/.test(before.text)) return;
+  throw wrong(given, `would replace listeners=${before.text} (${before.origin}): leave one of them out`);
 }
 
 function settingOf(name: string): Setting {
