@@ -64,6 +64,7 @@ export const sessionTimeoutMsMax: number = 30 * 60_000;
 export const transactionTimeoutMsMax: number = 15 * 60_000;
 /** A transactional id that nobody has used for this long is forgotten, as with Kafka. */
 export const transactionalIdIdleMsMax: number = 7 * 24 * 60 * 60_000;
+export const transactionalIdLengthMax = 249;
 /** Partitions and offsets of one transaction: what is remembered of it goes into one write of the log. */
 export const transactionPlacesMax = 10_000;
 

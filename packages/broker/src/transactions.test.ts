@@ -93,6 +93,23 @@ class Producer {
     return topics[0]?.partitions[0]?.errorCode;
   }
 
+  /** Without saying first that there is a group. */
+  async commitLate(groupId: string, name: string, committedOffset: number): Promise<number | undefined> {
+    const partitions = [{ partitionIndex: 0, committedOffset, committedMetadata: "" }];
+    const asked = { ...this.#self, groupId, topics: [{ name, partitions }] };
+    const { topics } = await this.client.request(apis.txnOffsetCommit, 3, asked);
+    return topics[0]?.partitions[0]?.errorCode;
+  }
+
+  async addMany(name: string, partitions: readonly number[]): Promise<number | undefined> {
+    const topics = [{ name, partitions }];
+    const { resultsByTopic } = await this.client.request(apis.addPartitionsToTxn, 3, {
+      ...this.#self,
+      topics,
+    });
+    return resultsByTopic[0]?.resultsByPartition[0]?.partitionErrorCode;
+  }
+
   async end(committed: boolean, apiVersion = 3): Promise<number> {
     return (await this.client.request(apis.endTxn, apiVersion, { ...this.#self, committed })).errorCode;
   }
@@ -222,13 +239,39 @@ test("whatever a transaction has not announced is refused", async (t) => {
   assert.equal(await producer.commitOffset("", "a", 1), ErrorCode.INVALID_GROUP_ID);
 });
 
+test("what a transaction commits for a group after its end begins no other one", async (t) => {
+  const served = await serve(t);
+  await served.log.topic("a");
+  const producer = await Producer.begun(t, served);
+  await producer.commitOffset("billing", "a", 5);
+  await producer.end(true);
+  assert.equal(await producer.commitLate("billing", "a", 1), ErrorCode.INVALID_TXN_STATE);
+  assert.deepEqual(await place(t, served, "billing", "a"), [5, "note", ErrorCode.NONE]);
+});
+
+test("a transaction that could not be ended in one write is not begun", async (t) => {
+  const limits = { journalFileBytes: 64 * 1024, journalBytesMax: 256 * 1024 };
+  const served = await serve(t, {}, limits, mkdtempSync(join(directories, "log-")));
+  for (const name of ["a", "b"]) await served.log.topic(name, { partitions: 50 });
+  const producer = await Producer.begun(t, served);
+  const add = (name: string, count: number) =>
+    producer.addMany(
+      name,
+      Array.from({ length: count }, (_, n) => n),
+    );
+  assert.equal(await add("a", 50), ErrorCode.NONE);
+  assert.equal(await add("b", 50), ErrorCode.INVALID_REQUEST);
+  assert.equal(await producer.end(false), ErrorCode.NONE);
+});
+
 test("timeouts and ids that make no sense are refused", async (t) => {
   const served = await serve(t);
   const producer = await Producer.begun(t, served);
   for (const transactionTimeoutMs of [0, -1, 15 * 60_000 + 1]) {
     assert.equal(await producer.initialize({ transactionTimeoutMs }), ErrorCode.INVALID_TRANSACTION_TIMEOUT);
   }
-  assert.equal(await producer.initialize({ transactionalId: "" }), ErrorCode.INVALID_REQUEST);
+  for (const transactionalId of ["", "x".repeat(250)])
+    assert.equal(await producer.initialize({ transactionalId }), ErrorCode.INVALID_REQUEST);
 });
 
 test("a transaction whose time is up is aborted, and its producer fenced", async (t) => {

@@ -1,13 +1,18 @@
 // Transactions of Kafka's producers: who writes under which transactional id, and what belongs to its transaction. All of
 // it is durable before it is answered, so a restart at any point goes on where the client is. Ending one is a single
 // group in the log: markers, the groups' offsets and the state here come all or not at all.
-import type { CommitPlace, Log, Topic } from "@strandlog/log";
+import { type CommitPlace, type Log, LogError, type Topic } from "@strandlog/log";
 import { ErrorCode } from "@strandlog/protocol";
-import { transactionalIdIdleMsMax, transactionTimeoutMsMax } from "../limits.js";
+import {
+  transactionalIdIdleMsMax,
+  transactionalIdLengthMax,
+  transactionPlacesMax,
+  transactionTimeoutMsMax,
+} from "../limits.js";
 import type { TopicDirectory } from "../topic-directory.js";
 import type { ProducerIds } from "./producer-ids.js";
 import {
-  bounded,
+  bytesAtEnd,
   isSame,
   type PendingOffset,
   type Producer,
@@ -83,24 +88,27 @@ export class TransactionCoordinator {
 
   /** Makes a producer the one that writes under the id: fences whoever did, and aborts what that one had open. */
   async initialize(transactionalId: string, timeoutMs: number, known: Producer): Promise<Initialized> {
-    if (transactionalId === "") return { ...nobody, errorCode: ErrorCode.INVALID_REQUEST };
+    if (transactionalId === "" || transactionalId.length > transactionalIdLengthMax)
+      return { ...nobody, errorCode: ErrorCode.INVALID_REQUEST };
     if (timeoutMs <= 0 || timeoutMs > transactionTimeoutMsMax)
       return { ...nobody, errorCode: ErrorCode.INVALID_TRANSACTION_TIMEOUT };
     return this.#exclusively(transactionalId, async () => {
       const state = this.#transactions.get(transactionalId)?.state;
       if (state === undefined) {
         // Whatever producer it says it was: nobody knows it any more, so a new one does no harm.
-        if (this.#transactions.size % sweepEvery === sweepEvery - 1) await this.#sweep();
+        if (this.#transactions.size % sweepEvery === sweepEvery - 1) this.#sweep().catch(this.#report);
         return this.#begin(transactionalId, timeoutMs, await this.#newProducer());
       }
       if (known.producerId >= 0) {
         // It asks again, since it has not heard of the answer.
-        if (isSame(known, { ...state, producerEpoch: state.lastEpoch }) && state.phase === "empty")
+        const isAskedAgain = isSame(known, { ...state, producerEpoch: state.lastEpoch });
+        if (isAskedAgain && (state.phase === "empty" || state.phase === "aborted"))
           return { ...producerOf(state), errorCode: ErrorCode.NONE };
         if (!isSame(known, state)) return { ...nobody, errorCode: ErrorCode.PRODUCER_FENCED };
       }
       const producerEpoch = state.producerEpoch + 1;
-      if (state.phase === "ongoing") await this.#finish(transactionalId, false, producerEpoch);
+      if (state.phase === "ongoing")
+        await this.#finish(transactionalId, false, producerEpoch, known.producerEpoch);
       const next =
         producerEpoch > epochMax
           ? await this.#newProducer()
@@ -118,7 +126,7 @@ export class TransactionCoordinator {
     return this.#change(transactionalId, producer, (state) => {
       const all = new Map([...state.partitions, ...partitions].map((place) => [placeKey(place), place]));
       const isKnown = all.size === state.partitions.length && state.phase === "ongoing";
-      return isKnown ? undefined : bounded({ ...state, partitions: [...all.values()].map(placeOf) });
+      return isKnown ? undefined : this.#bounded({ ...state, partitions: [...all.values()].map(placeOf) });
     });
   }
 
@@ -136,8 +144,10 @@ export class TransactionCoordinator {
     offsets: readonly PendingOffset[],
   ): Promise<number> {
     return this.#change(transactionalId, producer, (state) => {
+      // One that comes late, after the end, must not begin another transaction.
+      if (state.phase !== "ongoing") return ErrorCode.INVALID_TXN_STATE;
       const all = [...state.offsets, ...offsets].map((each) => [pendingKey(each), each] as const);
-      return bounded({ ...state, offsets: [...new Map(all).values()] });
+      return this.#bounded({ ...state, offsets: [...new Map(all).values()] });
     });
   }
 
@@ -186,15 +196,16 @@ export class TransactionCoordinator {
     return { ...producerOf(producer), errorCode: ErrorCode.NONE };
   }
 
-  /** `change` answers what the open transaction is then, or undefined if nothing has to be remembered. */
+  /** `change` answers what the open transaction is then, undefined if nothing has to be remembered, or an error's code. */
   #change(
     transactionalId: string,
     producer: Producer,
-    change: (state: TransactionState) => TransactionState | undefined,
+    change: (state: TransactionState) => TransactionState | number | undefined,
   ): Promise<number> {
     return this.#inTurnOf(transactionalId, producer, async ({ state }) => {
       const changed = change(state);
       if (changed === undefined) return ErrorCode.NONE;
+      if (typeof changed === "number") return changed;
       const since = state.phase === "ongoing" ? state.since : this.#log.clock.now();
       await this.#save(transactionalId, { ...changed, phase: "ongoing", since, lastEpoch: -1 });
       return ErrorCode.NONE;
@@ -202,12 +213,18 @@ export class TransactionCoordinator {
   }
 
   /** Of what is deleted meanwhile there is nothing to end. */
-  async #finish(transactionalId: string, isCommit: boolean, producerEpoch: number): Promise<void> {
+  async #finish(
+    transactionalId: string,
+    isCommit: boolean,
+    producerEpoch: number,
+    lastEpoch = -1,
+  ): Promise<void> {
     const transaction = this.#transactions.get(transactionalId) as Transaction;
     const { state } = transaction;
     const ended: TransactionState = {
       ...state,
       producerEpoch,
+      lastEpoch,
       phase: isCommit ? "committed" : "aborted",
       since: this.#log.clock.now(),
       partitions: [],
@@ -304,12 +321,27 @@ export class TransactionCoordinator {
     const { storage, clock } = this.#log;
     const isIdle = ({ phase, since }: TransactionState): boolean =>
       phase !== "ongoing" && since < clock.now() - transactionalIdIdleMsMax;
-    for (const [transactionalId, { state, places, timer }] of this.#transactions) {
-      if (!isIdle(state) || this.#turns.has(transactionalId)) continue;
+    const metadata: { key: string; value: undefined }[] = [];
+    for (const [transactionalId, transaction] of this.#transactions) {
+      if (!isIdle(transaction.state) || this.#turns.has(transactionalId)) continue;
       this.#transactions.delete(transactionalId);
-      this.#forget({ state, places, timer });
-      await storage.metadata.delete(stateKey(transactionalId));
+      this.#forget(transaction);
+      metadata.push({ key: stateKey(transactionalId), value: undefined });
     }
+    for (let from = 0; from < metadata.length; from += sweepEvery) {
+      const puts = metadata.slice(from, from + sweepEvery);
+      await storage.append({ batches: [], metadata: puts, durability: "disk" }).durable;
+    }
+  }
+
+  /** All of it has to fit into one write of the log when it ends. */
+  #bounded(state: TransactionState): TransactionState {
+    const bytesMax = this.#log.storage.manifest.groupBytesMax / 2;
+    const { partitions, offsets } = state;
+    const isFew = partitions.length <= transactionPlacesMax && offsets.length <= transactionPlacesMax;
+    if (isFew && bytesAtEnd(state) <= bytesMax) return state;
+    const message = `a transaction may have ${transactionPlacesMax} partitions and as many offsets, and take ${bytesMax} bytes when it ends`;
+    throw new LogError("TRANSACTION_TOO_LARGE", message);
   }
 
   /** For the producer that writes under the id, and no other. */
@@ -322,7 +354,8 @@ export class TransactionCoordinator {
       const transaction = this.#transactions.get(transactionalId);
       if (transaction === undefined || transaction.state.producerId !== producer.producerId)
         return ErrorCode.INVALID_PRODUCER_ID_MAPPING;
-      if (!isSame(producer, transaction.state)) return ErrorCode.PRODUCER_FENCED;
+      const isLeftToFence = producer.producerEpoch > epochMax;
+      if (isLeftToFence || !isSame(producer, transaction.state)) return ErrorCode.PRODUCER_FENCED;
       return action(transaction);
     });
   }

@@ -1,7 +1,6 @@
 // What is remembered of a transactional id, in the log's metadata: who writes under it, and what its transaction has
 // touched. JSON, whose shape is checked when it is read.
 import { LogError } from "@strandlog/log";
-import { transactionPlacesMax } from "../limits.js";
 
 /** Who a request says it comes from. */
 export interface Producer {
@@ -124,10 +123,14 @@ export function pendingKey({ group, topicId, partition }: Place & Pick<PendingOf
   return `${topicId}/${partition}/${group}`;
 }
 
-/** All of it has to fit into one write of the log when it ends. */
-export function bounded(state: TransactionState): TransactionState {
-  const { partitions, offsets } = state;
-  if (partitions.length <= transactionPlacesMax && offsets.length <= transactionPlacesMax) return state;
-  const message = `a transaction may have ${transactionPlacesMax} partitions and as many offsets`;
-  throw new LogError("TRANSACTION_TOO_LARGE", message);
+const markerBytes = 256;
+const commitBytes = 512;
+
+/** What its end takes in the log at most: a marker for each partition, and what groups commit. */
+export function bytesAtEnd({ partitions, offsets }: TransactionState): number {
+  let bytes = partitions.length * markerBytes;
+  // Keys and values may take three bytes a character.
+  for (const { group, metadata } of offsets)
+    bytes += commitBytes + 9 * group.length + 3 * (metadata ?? "").length;
+  return bytes;
 }

@@ -98,7 +98,7 @@ export class Appender {
       const level = options.durability ?? partition.config.durability;
       const known = options.idempotent === true ? partition.findBatch(batch) : undefined;
       if (known instanceof LogError) return refusedReceipt(partition.partition, known);
-      const isStored = (): boolean => partition.findBatch(batch) !== undefined;
+      const isStored = (): boolean => partition.findBatch(batch) === known;
       if (known !== undefined) return this.#duplicate(partition, known, level, isStored);
       this.#formingBytes += size;
       this.#list(partition);

@@ -4,13 +4,7 @@ import type { Clock } from "../clock.js";
 import { LogError } from "../errors.js";
 import { checkTopicName, type LogSettings, type TopicConfig, topicConfig } from "../options.js";
 import { requireCompression } from "../record/index.js";
-import type {
-  LogStorage,
-  MetadataPut,
-  PartitionConfig,
-  PartitionName,
-  StorageCounters,
-} from "../storage/contracts.js";
+import type { LogStorage, PartitionConfig, PartitionName, StorageCounters } from "../storage/contracts.js";
 import { Appender } from "./appender.js";
 import { Compaction, refuseUnsupported } from "./compaction.js";
 import type { Consumer } from "./consumer.js";
@@ -18,7 +12,7 @@ import { dedupePrefix } from "./deduplication.js";
 import { endTransaction, type TransactionEnd } from "./end-transaction.js";
 import { groupPrefix } from "./group.js";
 import { groupOf, readTopicEntry, type TopicEntry, topicEntryText } from "./metadata-values.js";
-import { producersPrefixOf, unsavedSnapshots, wakeReaders } from "./producer-snapshot.js";
+import { producersPrefixOf, saveAll, wakeReaders } from "./producer-snapshot.js";
 import type { AppendResult } from "./receipt.js";
 import { Retention, refuseReadOnly, type StalledGroup } from "./retention.js";
 import { Topic, type TopicDescription, type TopicHost } from "./topic.js";
@@ -239,10 +233,7 @@ export class Log {
     try {
       await this.#appender.flush();
       const partitions = [...this.#topics.values()].flatMap(({ formingPartitions }) => formingPartitions);
-      const puts = unsavedSnapshots(partitions, this.#clock.now());
-      const put = (each: MetadataPut) =>
-        this.#storage.append({ batches: [], metadata: [each], durability: "disk" }).durable;
-      await Promise.all(puts.map(put));
+      await saveAll(this.#storage, partitions, this.#clock.now());
       await this.#storage.append({ batches: [], durability: "disk", force: true }).durable;
       await this.#appender.drain();
     } catch {

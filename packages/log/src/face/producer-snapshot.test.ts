@@ -118,18 +118,58 @@ test("what was known of a topic's producers goes with the topic", async (t) => {
   assert.deepEqual(await snapshots(log), []);
 });
 
-test("a snapshot that cannot be read is reported by its key", async (t) => {
+test("a snapshot that cannot be read is reported by its key to whoever needs it, and to nobody else", async (t) => {
   const directory = temporaryDirectory(t);
   const log = await openAt(t, directory);
   const { topicId } = await log.topic("orders");
   for (const value of ["{", "[]", '{"offset":0,"producers":[[1]],"open":[],"aborted":[]}']) {
     await log.storage.metadata.put(`producers/${topicId}/0`, value);
     const copy = await openAt(t, copied(t, directory));
-    await assert.rejects(copy.topic("orders"), (error: Error) => {
+    const topic = await copy.topic("orders");
+    const isAboutIt = (error: Error): boolean => {
       assert.match(error.message, new RegExp(`producers/${topicId}/0`));
       return withCode("CORRUPT_METADATA")(error);
-    });
+    };
+    await assert.rejects(topic.appendBatch(0, produced(7, 0), once), isAboutIt);
+    await assert.rejects(topic.partition(0).readRaw({ from: 0, isolation: "read_committed" }), isAboutIt);
+    await topic.appendBatch(0, produced(-1, 0), once);
+    assert.equal((await valuesOf(topic.read())).length, 1);
   }
+});
+
+test("offsets of what was refused count for nothing when the log is opened again", async (t) => {
+  const directory = temporaryDirectory(t);
+  const log = await openAt(t, directory);
+  const [kept, gone] = [await log.topic("kept"), await log.topic("gone")];
+  await kept.appendBatch(0, produced(7, 0), once);
+  const transaction = log.transaction((tx) => {
+    for (let n = 0; n < 5; n++) for (const topic of [kept, gone]) tx.append(topic, { value: "x" });
+  });
+  const refused = assert.rejects(transaction, withCode("TOPIC_NOT_FOUND"));
+  await log.deleteTopic("gone");
+  await refused;
+  await log.close();
+
+  const reopened = await openAt(t, directory);
+  const topic = await reopened.topic("kept");
+  await topic.appendBatch(0, produced(8, 0, transactional), once); // 1
+  assert.equal((await topic.appendBatch(0, produced(7, 1), once)).offset, 2);
+  const again = await (await openAt(t, copied(t, directory))).topic("kept");
+  assert.equal(await again.partition(0).endOffset("read_committed"), 1);
+  const repeated = await again.appendBatch(0, produced(7, 1), once);
+  assert.deepEqual([repeated.offset, repeated.duplicate], [2, true]);
+});
+
+test("a snapshot that tells of more than is stored is believed as far as it goes", async (t) => {
+  const directory = temporaryDirectory(t);
+  const log = await openAt(t, directory);
+  const topic = await log.topic("orders");
+  await topic.appendBatch(0, produced(7, 0), once);
+  const beyond = '{"offset":9,"producers":[[7,0,1e15,[[0,0,0],[1,1,5]]]],"open":[[7,5]],"aborted":[[7,6,7]]}';
+  await log.storage.metadata.put(`producers/${topic.topicId}/0`, beyond.replace("1e15", `${Date.now()}`));
+  const again = await (await openAt(t, copied(t, directory))).topic("orders");
+  assert.equal((await again.appendBatch(0, produced(7, 1), once)).offset, 1);
+  assert.equal(await again.partition(0).endOffset("read_committed"), 2);
 });
 
 test("thousands of producers are kept as far as there is room for them, the latest first", async (t) => {

@@ -6,7 +6,13 @@ import { batchLengthAt, RecordBatch, readEndMarker } from "../record/index.js";
 import { fields, listOf, parseShaped, type Shape, tuple, whole } from "../shapes.js";
 import type { CompactionLimits, LogStorage, MetadataPut } from "../storage/contracts.js";
 import { corruptEntry } from "./metadata-values.js";
-import { type AbortedTransaction, firstEndingFrom, Producers, type ProducersState } from "./producers.js";
+import {
+  type AbortedTransaction,
+  firstEndingFrom,
+  type ProducerState,
+  Producers,
+  type ProducersState,
+} from "./producers.js";
 import { putBytes } from "./taken-group.js";
 
 /** With that many bytes of batches after the last snapshot, the next one is due: they are what opening reads. */
@@ -53,7 +59,7 @@ export class ProducerLedger {
 
   /** See {@link Producers.find}. */
   find(batch: RecordBatch): number | LogError | undefined {
-    return this.#damage ?? this.producers.find(batch);
+    return batch.producerId < 0 ? undefined : (this.#damage ?? this.producers.find(batch));
   }
 
   /** The batch has got its offset. Answers what goes along with it, if it is time for a snapshot. */
@@ -88,16 +94,19 @@ export class ProducerLedger {
    * have not written for longest are left out; undefined if even that is not enough.
    */
   snapshot(offset: number, now: number, bytesMax: number): MetadataPut | undefined {
-    const state = this.producers.state(offset, now);
-    for (let { producers } = state; ; producers = producers.slice(Math.ceil(producers.length / 2))) {
-      const put = { key: this.#key, value: stateText({ ...state, producers }) };
+    const { producers, open, aborted } = this.producers.state(offset, now);
+    const rest = `"open":${JSON.stringify(open)},"aborted":${JSON.stringify(aborted.map(abortedJson))}}`;
+    for (let kept = producers; ; kept = kept.slice(Math.ceil(kept.length / 2))) {
+      const value = `{"offset":${offset},"producers":${JSON.stringify(kept.map(producerJson))},${rest}`;
+      const put = { key: this.#key, value };
+      // Also where it is too long: as much has to come again before the next try.
+      this.#snapshotBytes = value.length;
+      this.#bytesSince = 0;
       if (putBytes([put]) <= bytesMax) {
         this.#snapshotOffset = offset;
-        this.#snapshotBytes = put.value.length;
-        this.#bytesSince = 0;
         return put;
       }
-      if (producers.length === 0) return undefined;
+      if (kept.length === 0) return undefined;
     }
   }
 
@@ -105,8 +114,12 @@ export class ProducerLedger {
   static async load(storage: LogStorage, id: string, now: number): Promise<ProducerLedger | undefined> {
     const entry = await storage.metadata.get(producersPrefix + id);
     if (entry === undefined) return undefined;
-    const ledger = new ProducerLedger(id, readState(entry.key, entry.value));
     try {
+      const state = readState(entry.key, entry.value);
+      const { logEndOffset } = await storage.describe(id);
+      // Whatever it tells of what is not there does not count.
+      const isBeyond = state.offset > logEndOffset;
+      const ledger = new ProducerLedger(id, isBeyond ? new Producers(state).state(logEndOffset, now) : state);
       await ledger.#replay(storage, id, now);
       return ledger;
     } catch (error) {
@@ -171,7 +184,9 @@ async function saveUpTo(
 ): Promise<boolean> {
   if (ledger?.isBehind(offset) !== true) return true;
   const { highWatermark } = await storage.describe(id);
-  const put = ledger.snapshot(highWatermark, now, config.metadataBytesMax);
+  // A transaction may have ended meanwhile: what is known of it is only known from beyond its marker on.
+  const stored = Math.max(highWatermark, ledger.producers.endedOffset);
+  const put = ledger.snapshot(stored, now, config.metadataBytesMax);
   if (put === undefined) return false;
   await storage.append({ batches: [], metadata: [put], durability: "disk" }).durable;
   return true;
@@ -220,12 +235,21 @@ export function wakeReaders(partitions: readonly NumberedPartition[]): void {
   for (const { ledger } of partitions) ledger?.producers.wake();
 }
 
-/** What is known of producers and is not written down yet, where all that was appended is stored. */
-export function unsavedSnapshots(partitions: readonly NumberedPartition[], now: number): MetadataPut[] {
-  return partitions.flatMap(({ ledger, nextOffset, config }) =>
-    ledger?.isBehind(nextOffset) === true
-      ? (ledger.snapshot(nextOffset, now, config.metadataBytesMax) ?? [])
-      : [],
+/** Writes down what is known of producers and is not yet, where all that was appended is stored. */
+export async function saveAll(
+  storage: LogStorage,
+  partitions: readonly NumberedPartition[],
+  now: number,
+): Promise<void> {
+  await Promise.all(
+    partitions.map(async ({ id, ledger, config }) => {
+      if (ledger?.isBehind(Number.MAX_SAFE_INTEGER) !== true) return;
+      // Not the next offset: what was refused has left a gap there, which is no gap after the next opening.
+      const { logEndOffset } = await storage.describe(id);
+      const put = ledger.snapshot(logEndOffset, now, config.metadataBytesMax);
+      if (put !== undefined)
+        await storage.append({ batches: [], metadata: [put], durability: "disk" }).durable;
+    }),
   );
 }
 
@@ -248,23 +272,29 @@ const stateShape: Shape = fields({
 /** Numbers without names: there may be thousands of producers. */
 interface StateJson {
   readonly offset: number;
-  readonly producers: readonly [number, number, number, readonly [number, number, number][]][];
-  readonly open: readonly [number, number][];
-  readonly aborted: readonly [number, number, number][];
+  readonly producers: readonly (readonly [
+    number,
+    number,
+    number,
+    readonly (readonly [number, number, number])[],
+  ])[];
+  readonly open: readonly (readonly [number, number])[];
+  readonly aborted: readonly (readonly [number, number, number])[];
 }
 
-function stateText({ offset, producers, open, aborted }: ProducersState): string {
-  return JSON.stringify({
-    offset,
-    producers: producers.map(({ producerId, epoch, at, batches }) => [
-      producerId,
-      epoch,
-      at,
-      batches.map(({ baseSequence, lastSequence, baseOffset }) => [baseSequence, lastSequence, baseOffset]),
-    ]),
-    open,
-    aborted: aborted.map(({ producerId, firstOffset, lastOffset }) => [producerId, firstOffset, lastOffset]),
-  });
+function producerJson({ producerId, epoch, at, batches }: ProducerState): StateJson["producers"][number] {
+  const written = batches.map(
+    ({ baseSequence, lastSequence, baseOffset }) => [baseSequence, lastSequence, baseOffset] as const,
+  );
+  return [producerId, epoch, at, written];
+}
+
+function abortedJson({
+  producerId,
+  firstOffset,
+  lastOffset,
+}: AbortedTransaction): StateJson["aborted"][number] {
+  return [producerId, firstOffset, lastOffset];
 }
 
 /** @throws LogError CORRUPT_METADATA */

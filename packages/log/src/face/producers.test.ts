@@ -103,6 +103,17 @@ test("a marker that was refused leaves the transaction open, and aborts nothing"
   assert.deepEqual(history.producers.state(10, now).open, [[1, 0]]);
 });
 
+test("a marker that was refused changes nothing of what was known of its producer", () => {
+  const history = new History();
+  history.add({ producerId: 1, count: 2 });
+  const before = history.producers.state(2, now);
+  const marker = history.endTransaction(1, false, 1);
+  assert.deepEqual(history.producers.state(2, now), before, "before it can be seen");
+  history.producers.refused(marker);
+  assert.deepEqual(history.producers.state(3, now), { ...before, offset: 3 });
+  assert.equal(history.producers.find(dataBatch({ producerId: 1, sequence: 2 })), undefined);
+});
+
 test("a producer that was fenced by a marker is told so, and one with the marker's epoch begins at 0", () => {
   const history = new History();
   history.add({ producerId: 1, count: 4 });

@@ -46,17 +46,27 @@ export interface ProducersState {
   readonly aborted: readonly AbortedTransaction[];
 }
 
+/** What a marker ends, and what it changes. */
+interface Ending {
+  readonly producerId: number;
+  /** Undefined where nothing was open. */
+  readonly transaction: AbortedTransaction | undefined;
+  readonly before: ProducerState | undefined;
+}
+
 export class Producers {
   readonly #producers = new Map<number, ProducerState>();
   /** First offset of the transaction that each producer has open: in order, since offsets grow. */
   readonly #open = new Map<number, number>();
   /** In order of their markers. */
   #aborted: AbortedTransaction[] = [];
-  /** Transactions whose marker readers do not see yet, by the marker's offset. */
-  readonly #ending = new Map<number, AbortedTransaction>();
+  /** What markers end that readers do not see yet, by the marker's offset. */
+  readonly #ending = new Map<number, Ending>();
   /** First offsets of transactions that are open to readers, in order. */
   readonly #unstable = new Set<number>();
   readonly #ended = new Watchers<void>();
+  /** The end of the last marker that readers see. */
+  #endedOffset = 0;
 
   constructor(state?: ProducersState) {
     if (state === undefined) return;
@@ -98,31 +108,40 @@ export class Producers {
     const known = this.#producers.get(producerId);
     this.#put({ producerId, epoch, at, batches: known?.epoch === epoch ? known.batches : [] });
     const firstOffset = this.#open.get(producerId);
-    if (firstOffset === undefined) return;
-    const transaction = { producerId, firstOffset, lastOffset: offset };
+    const transaction =
+      firstOffset === undefined ? undefined : { producerId, firstOffset, lastOffset: offset };
     this.#open.delete(producerId);
-    this.#ending.set(offset, transaction);
-    if (!isCommit) this.#aborted.push(transaction);
+    this.#ending.set(offset, { producerId, transaction, before: known });
+    if (transaction !== undefined && !isCommit) this.#aborted.push(transaction);
   }
 
   /** Readers see the marker at this offset. */
   ended(offset: number): void {
-    const transaction = this.#ending.get(offset);
-    if (transaction === undefined) return;
+    const ending = this.#ending.get(offset);
+    if (ending === undefined) return;
     this.#ending.delete(offset);
-    this.#unstable.delete(transaction.firstOffset);
+    this.#endedOffset = offset + 1;
+    if (ending.transaction !== undefined) this.#unstable.delete(ending.transaction.firstOffset);
     this.#ended.notify(() => true);
+  }
+
+  /** All before it that was given a place is stored, as far as markers tell. */
+  get endedOffset(): number {
+    return this.#endedOffset;
   }
 
   /** What was given an offset is not stored after all: it must not be taken for stored when it is sent again. */
   refused(batch: RecordBatch): void {
-    const transaction = this.#ending.get(batch.baseOffset);
-    if (transaction !== undefined && batch.isControl) {
-      this.#ending.delete(batch.baseOffset);
-      this.#aborted = this.#aborted.filter((each) => each !== transaction);
-      this.#open.set(transaction.producerId, transaction.firstOffset);
-    }
     this.#producers.delete(batch.producerId);
+    const ending = batch.isControl ? this.#ending.get(batch.baseOffset) : undefined;
+    if (ending === undefined) return;
+    // As if there had been no marker.
+    const { producerId, transaction, before } = ending;
+    this.#ending.delete(batch.baseOffset);
+    if (before !== undefined) this.#put(before);
+    if (transaction === undefined) return;
+    this.#aborted = this.#aborted.filter((each) => each !== transaction);
+    this.#open.set(producerId, transaction.firstOffset);
   }
 
   /** A batch that is stored already, from the log. */
@@ -163,16 +182,20 @@ export class Producers {
    * been idle for too long.
    */
   state(offset: number, now: number): ProducersState {
+    const ending = [...this.#ending].filter(([marker]) => marker >= offset).map(([, each]) => each);
+    const before = new Map(ending.reverse().map((each) => [each.producerId, each.before]));
     const producers: ProducerState[] = [];
-    for (const producer of this.#producers.values()) {
+    for (const latest of this.#producers.values()) {
+      const producer = before.has(latest.producerId) ? before.get(latest.producerId) : latest;
+      if (producer === undefined) continue;
       if (producer.at <= now - idleMsMax && !this.#open.has(producer.producerId)) continue;
       const batches = producer.batches.filter(({ baseOffset }) => baseOffset < offset);
       // One whose batches are all beyond it has nothing that could be sent again.
       if (batches.length > 0 || producer.batches.length === 0) producers.push({ ...producer, batches });
     }
     const open = [...this.#open];
-    for (const { producerId, firstOffset, lastOffset } of this.#ending.values())
-      if (lastOffset >= offset) open.push([producerId, firstOffset]);
+    for (const { producerId, transaction } of ending)
+      if (transaction !== undefined) open.push([producerId, transaction.firstOffset]);
     return {
       offset,
       producers,
