@@ -136,31 +136,6 @@ test("a file whose use fails is closed", async (t) => {
   assert.equal(await read("a"), "a");
 });
 
-test("two read at once, the others take their turns", async (t) => {
-  const { cache, path } = makeCache(t, 5);
-  const holds = ["a", "b", "c", "d"].map(deferred);
-  const starts = ["a", "b", "c", "d"].map(deferred);
-  const started: number[] = [];
-  const uses = [..."abcd"].map((name, index) =>
-    cache.use(path(name), "read", () => {
-      started.push(index);
-      starts[index]?.resolve();
-      return (holds[index] as ReturnType<typeof deferred>).promise;
-    }),
-  );
-  await Promise.all([starts[0]?.promise, starts[1]?.promise]);
-  holds[3]?.resolve();
-  holds[1]?.resolve();
-  await uses[1];
-  holds[2]?.resolve();
-  await Promise.all([uses[2], uses[3]]);
-  assert.ok(await isPending(uses[0] as Promise<void>));
-  holds[0]?.resolve();
-  await Promise.all(uses);
-  assert.deepEqual([...started.slice(0, 2)].sort(), [0, 1]);
-  assert.deepEqual(started.slice(2), [2, 3]);
-});
-
 test("readers that wait do not hold up a writer", async (t) => {
   const { cache, path } = makeCache(t, 5);
   const hold = deferred();
