@@ -16,9 +16,14 @@ const tests = [
   ...testsIn(`${engine}/journal`),
   ...testsIn(`${engine}/checkpoint`),
   ...testsIn(`${engine}/storage/file`),
-  ...["face/append", "face/checkpoint-races", "face/topics", "face/transaction", "open"].map(
-    (name) => `${engine}/${name}.test.js`,
-  ),
+  ...[
+    "face/append",
+    "face/checkpoint-races",
+    "face/compaction",
+    "face/topics",
+    "face/transaction",
+    "open",
+  ].map((name) => `${engine}/${name}.test.js`),
   ...["crash-scenarios", "workload"].map((name) => `test/dist/crash/simulated/${name}.test.js`),
 ];
 

@@ -74,6 +74,7 @@ const forgeries: [string, Buffer][] = [
     encodeCheckpoint({ ...state, partitions: [{ ...partition, endOffsetMin: -1 }] }),
   ],
   ["with a segment that ends before it begins", withSegments({ baseOffset: 9, nextOffset: 8 })],
+  ["with a segment that is compacted and of no compaction", withSegments({ swap: true })],
   ["with segments that overlap", withSegments({}, { baseOffset: 8 })],
   ["with a segment beyond the recovery point", withSegments({ nextOffset: 10 })],
   ["with an offset index of half an entry", withSegments({ offsetIndexBytes: 12 })],

@@ -3,7 +3,6 @@
 // is never written. A checkpoint that fails (a full disk) loses nothing: the journal keeps the data and it is tried
 // again. Called by storage/file.
 import type { Clock, Timer } from "../clock.js";
-import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
 import type { Journal } from "../journal/index.js";
 import type { PartitionLog } from "../partition/index.js";
@@ -94,9 +93,11 @@ export class Checkpointer {
     this.#start();
   }
 
-  /** As {@link request}; settles when a checkpoint that begins after this call has ended, rejects if it fails. */
+  /**
+   * As {@link request}; settles when a checkpoint that begins after this call has ended, rejects if it fails. Whoever asks
+   * gives up before this is closed.
+   */
   run(what: Wanted): Promise<void> {
-    if (this.#closed) return Promise.reject(new LogError("CLOSED", "the log is closed"));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
       this.request(what);
@@ -119,18 +120,12 @@ export class Checkpointer {
     this.#closed = true;
     await this.#running;
     await this.#checkpoint();
-    this.#endWaiting();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#retryTimer?.cancel();
     await this.#running;
-    this.#endWaiting();
-  }
-
-  #endWaiting(): void {
-    for (const { reject } of this.#waiting.splice(0)) reject(new LogError("CLOSED", "the log is closed"));
   }
 
   async #loop(): Promise<void> {
