@@ -61,6 +61,22 @@ test("what was aborted goes and hides nothing; what was committed hides what cam
   assert.deepEqual(await offsetsOf(topic, "b"), [4]);
 });
 
+test("an aborted transaction is forgotten once its records are gone, by the next compaction", async (t) => {
+  const log = await openAt(t, temporaryDirectory(t));
+  const topic = await log.topic("t", config);
+  await topic.appendBatch(0, produced(1, 0, "a"), once);
+  await end(log, topic, 1, false);
+  await fill(topic);
+  const abortedOf = async () =>
+    (await topic.partition(0).readRaw({ from: 0, isolation: "read_committed" })).aborted.length;
+  await topic.compact();
+  assert.equal(await abortedOf(), 1, "a read may be under way");
+  await fill(topic);
+  await topic.compact();
+  assert.equal(await abortedOf(), 0);
+  assert.deepEqual(await offsetsOf(topic, "a"), []);
+});
+
 test("nothing from the first open transaction on is compacted", async (t) => {
   const log = await openAt(t, temporaryDirectory(t));
   const topic = await log.topic("t", config);

@@ -207,6 +207,23 @@ test("readers of what is committed wait for the end of a transaction", async (t)
   await deleted;
 });
 
+test("a read that gets what is deleted meanwhile is still told what was aborted", async (t) => {
+  const log = await openTestLog(t, "memory");
+  const topic = await log.topic("orders");
+  await topic.appendBatch(0, produced(1, 0, transactional), once);
+  await log.endTransaction(ended(topic, 1, false));
+  const { storage } = log;
+  const read = storage.read.bind(storage);
+  storage.read = async (...args) => {
+    const result = await read(...args);
+    await topic.partition(0).deleteRecords("latest");
+    return result;
+  };
+  const { length, aborted } = await topic.partition(0).readRaw({ from: 0, isolation: "read_committed" });
+  assert.ok(length > 0);
+  assert.deepEqual(aborted, [{ producerId: 1, firstOffset: 0, lastOffset: 1 }]);
+});
+
 test("an isolation that is none, or for a reader beside the writer, is refused", async (t) => {
   const directory = temporaryDirectory(t);
   const log = await openAt(t, directory);

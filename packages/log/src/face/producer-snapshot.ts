@@ -204,10 +204,12 @@ export async function compactionBounds(
   partition: NumberedPartition,
   now: number,
 ): Promise<CompactionBounds> {
-  const { highWatermark } = await storage.describe(partition.id);
+  const { highWatermark, compaction } = await storage.describe(partition.id);
   const { ledger } = partition;
   if (ledger === undefined || ledger.isDamaged) return { until: highWatermark };
   const { producers } = ledger;
+  // The compaction before this one has taken their records out.
+  producers.forgetBefore(compaction?.end ?? 0);
   const until = Math.min(highWatermark, producers.firstUnstableOffset);
   const byProducer = new Map<number, AbortedTransaction[]>();
   for (const aborted of producers.aborted(0, until)) {

@@ -171,9 +171,22 @@ export class Producers {
     return this.#ended.wait(undefined, signal);
   }
 
-  /** The aborted transactions that have records from one offset to before another. */
-  aborted(from: number, until: number): AbortedTransaction[] {
-    const all = this.#aborted;
+  /** All aborted transactions, as of now. */
+  get allAborted(): readonly AbortedTransaction[] {
+    return this.#aborted;
+  }
+
+  /**
+   * The aborted transactions that have records from one offset to before another. `earlier`: as they were when a read
+   * began that has ended now: it may have got what has been deleted meanwhile, and forgotten.
+   */
+  aborted(
+    from: number,
+    until: number,
+    earlier: readonly AbortedTransaction[] = this.#aborted,
+  ): AbortedTransaction[] {
+    // In order: only the first are ever forgotten, and what is new comes last.
+    const all = earlier === this.#aborted ? earlier : [...new Set([...earlier, ...this.#aborted])];
     return all.slice(firstEndingFrom(all, from)).filter(({ firstOffset }) => firstOffset < until);
   }
 

@@ -62,6 +62,7 @@ export async function readRaw(source: ReadSource, options: RawReadOptions): Prom
   await source.settle();
   const offset = await resolvePosition(source, from);
   signal?.throwIfAborted();
+  const abortedBefore = source.ledger()?.producers.allAborted;
   const { chunks, startOffset, logStartOffset, highWatermark } = await source.storage.read(
     source.id,
     offset,
@@ -72,7 +73,7 @@ export async function readRaw(source: ReadSource, options: RawReadOptions): Prom
   const lastStableOffset = Math.min(highWatermark, producers?.firstUnstableOffset ?? highWatermark);
   const end = isCommittedOnly ? lastStableOffset : highWatermark;
   const taken = withinBudget(chunks, bytesMax, startOffset, end);
-  const aborted = (isCommittedOnly && producers?.aborted(startOffset, taken.next)) || [];
+  const aborted = (isCommittedOnly && producers?.aborted(startOffset, taken.next, abortedBefore)) || [];
   return { ...taken, startOffset, logStartOffset, highWatermark, lastStableOffset, aborted };
 }
 
