@@ -3,142 +3,17 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, type TestContext, test } from "node:test";
+import { after, test } from "node:test";
 import { apis, ErrorCode } from "@strandlog/protocol";
+import { committedIn, Producer, place } from "./handlers/test-support.js";
 import { listen } from "./index.js";
-import {
-  batchOf,
-  Client,
-  crc32c,
-  fetchFrom,
-  ManualClock,
-  produceTo,
-  type Served,
-  serve,
-} from "./test-support.js";
+import { Client, fetchFrom, ManualClock, serve } from "./test-support.js";
 
 const readCommitted = 1;
 const directories = mkdtempSync(join(tmpdir(), "strandlog-test-"));
 
 // When all logs are closed.
 after(() => rmSync(directories, { recursive: true, force: true }));
-
-interface Asked {
-  readonly transactionalId?: string;
-  readonly producerId: number;
-  readonly producerEpoch: number;
-}
-
-/** A producer that says what a test wants it to say, and numbers its batches. */
-class Producer {
-  readonly client: Client;
-  readonly transactionalId: string;
-  producerId = -1;
-  producerEpoch = -1;
-  sequence = 0;
-
-  constructor(client: Client, transactionalId = "tx") {
-    this.client = client;
-    this.transactionalId = transactionalId;
-  }
-
-  static async begun(t: TestContext, { broker }: Served, transactionalId = "tx"): Promise<Producer> {
-    const producer = new Producer(await Client.connect(t, broker), transactionalId);
-    assert.equal(await producer.initialize(), ErrorCode.NONE);
-    return producer;
-  }
-
-  get #self(): Required<Asked> {
-    const { transactionalId, producerId, producerEpoch } = this;
-    return { transactionalId, producerId, producerEpoch };
-  }
-
-  async initialize(more: Partial<Asked> & { readonly transactionTimeoutMs?: number } = {}): Promise<number> {
-    const { transactionalId } = this;
-    const asked = { transactionalId, transactionTimeoutMs: 60_000, ...more };
-    const { errorCode, producerId, producerEpoch } = await this.client.request(apis.initProducerId, 4, asked);
-    if (errorCode === ErrorCode.NONE) Object.assign(this, { producerId, producerEpoch, sequence: 0 });
-    return errorCode;
-  }
-
-  async add(name: string, partition = 0, apiVersion = 3): Promise<number | undefined> {
-    const topics = [{ name, partitions: [partition] }];
-    const { resultsByTopic } = await this.client.request(apis.addPartitionsToTxn, apiVersion, {
-      ...this.#self,
-      topics,
-    });
-    return resultsByTopic[0]?.resultsByPartition[0]?.partitionErrorCode;
-  }
-
-  /** The code, and the offset that the record has got. */
-  async send(name: string, value: string, index = 0): Promise<[number | undefined, number | undefined]> {
-    const batch = batchOf(value);
-    batch.writeInt16BE(0x10, 21);
-    batch.writeBigInt64BE(BigInt(this.producerId), 43);
-    batch.writeInt16BE(this.producerEpoch, 51);
-    batch.writeInt32BE(this.sequence, 53);
-    batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
-    const { responses } = await this.client.request(apis.produce, 9, produceTo(name, index, batch));
-    const { errorCode, baseOffset } = responses[0]?.partitionResponses[0] ?? {};
-    if (errorCode === ErrorCode.NONE) this.sequence++;
-    return [errorCode, baseOffset];
-  }
-
-  async commitOffset(groupId: string, name: string, committedOffset: number): Promise<number | undefined> {
-    const begun = await this.client.request(apis.addOffsetsToTxn, 3, { ...this.#self, groupId });
-    if (begun.errorCode !== ErrorCode.NONE) return begun.errorCode;
-    const partitions = [{ partitionIndex: 0, committedOffset, committedMetadata: "note" }];
-    const asked = { ...this.#self, groupId, topics: [{ name, partitions }] };
-    const { topics } = await this.client.request(apis.txnOffsetCommit, 3, asked);
-    return topics[0]?.partitions[0]?.errorCode;
-  }
-
-  /** Without saying first that there is a group. */
-  async commitLate(groupId: string, name: string, committedOffset: number): Promise<number | undefined> {
-    const partitions = [{ partitionIndex: 0, committedOffset, committedMetadata: "" }];
-    const asked = { ...this.#self, groupId, topics: [{ name, partitions }] };
-    const { topics } = await this.client.request(apis.txnOffsetCommit, 3, asked);
-    return topics[0]?.partitions[0]?.errorCode;
-  }
-
-  async addMany(name: string, partitions: readonly number[]): Promise<number | undefined> {
-    const topics = [{ name, partitions }];
-    const { resultsByTopic } = await this.client.request(apis.addPartitionsToTxn, 3, {
-      ...this.#self,
-      topics,
-    });
-    return resultsByTopic[0]?.resultsByPartition[0]?.partitionErrorCode;
-  }
-
-  async end(committed: boolean, apiVersion = 3): Promise<number> {
-    return (await this.client.request(apis.endTxn, apiVersion, { ...this.#self, committed })).errorCode;
-  }
-}
-
-/** What somebody who reads only what is committed gets from the first partition. */
-async function committedIn(t: TestContext, { broker }: Served, name: string) {
-  const client = await Client.connect(t, broker);
-  const asked = { ...fetchFrom(name, 0), isolationLevel: readCommitted };
-  const { responses } = await client.request(apis.fetch, 11, asked);
-  const { abortedTransactions, lastStableOffset, highWatermark, records } = responses[0]?.partitions[0] ?? {};
-  const bytes = records?.length ?? 0;
-  return { aborted: abortedTransactions, lastStableOffset, highWatermark, bytes };
-}
-
-async function place(
-  t: TestContext,
-  { broker }: Served,
-  groupId: string,
-  name: string,
-  requireStable = true,
-) {
-  const client = await Client.connect(t, broker);
-  const topics = [{ name, partitionIndexes: [0] }];
-  const asked = { groups: [{ groupId, topics }], requireStable, groupId, topics };
-  const { groups } = await client.request(apis.offsetFetch, 8, asked);
-  const { committedOffset, errorCode, metadata } = groups[0]?.topics[0]?.partitions[0] ?? {};
-  return [committedOffset, metadata, errorCode];
-}
 
 test("a transaction over two topics and a group comes to light when it is committed", async (t) => {
   const served = await serve(t);

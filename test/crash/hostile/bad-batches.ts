@@ -1,6 +1,7 @@
 // Record batches that must not be stored: each is answered with an error for its partition.
 import { gzipSync } from "node:zlib";
 import { BatchBuilder } from "@strandlog/log/storage";
+import { crc32c } from "../crc32c.js";
 
 interface BadBatch {
   readonly name: string;
@@ -63,14 +64,4 @@ function changed(change: (batch: Buffer) => void): Buffer {
   const batch = goodBatch();
   change(batch);
   return batch;
-}
-
-/** The plain definition, bit by bit. */
-function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffff_ffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ ((crc & 1) * 0x82f6_3b78);
-  }
-  return ~crc >>> 0;
 }

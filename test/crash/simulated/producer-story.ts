@@ -4,6 +4,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { type Log, openLog, type Topic } from "@strandlog/log";
 import { BatchBuilder } from "@strandlog/log/storage";
 import { Crashed, type CrashKind, quiet, Simulation, Violation } from "@strandlog/log/testing";
+import { crc32c } from "../crc32c.js";
 
 const kibibyte = 1024;
 const batchCount = 3;
@@ -23,16 +24,6 @@ function produced(sequence: number): Buffer {
   batch.writeInt32BE(sequence, 53);
   batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
   return batch;
-}
-
-/** The plain definition, bit by bit. */
-function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffff_ffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ ((crc & 1) * 0x82f6_3b78);
-  }
-  return ~crc >>> 0;
 }
 
 /** What the producer has heard of, outside the log. */

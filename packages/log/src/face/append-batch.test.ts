@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LogError } from "../errors.js";
 import { openLog } from "../open.js";
-import { BatchBuilder, crc32c, RecordBatch } from "../record/index.js";
+import { BatchBuilder, RecordBatch } from "../record/index.js";
 import type { AppendGroup, AppendOutcome } from "../storage/contracts.js";
 import { MemoryStorage } from "../storage/memory/memory-storage.js";
 import {
@@ -16,6 +16,7 @@ import {
   withCode,
 } from "../test-support.js";
 import type { Partition } from "./partition.js";
+import { producedBatch } from "./test-support.js";
 
 function batchOf(values: readonly string[], timestamp = 1000): Buffer {
   const builder = new BatchBuilder(128);
@@ -142,12 +143,8 @@ test("a closed log and a deleted topic take no batches", async (t) => {
 
 /** As an idempotent producer of Kafka's writes it. */
 function produced(producerId: number, epoch: number, sequence: number, count = 1): Buffer {
-  const batch = batchOf(Array.from({ length: count }, (_, n) => `${producerId}/${epoch}/${sequence + n}`));
-  batch.writeBigInt64BE(BigInt(producerId), 43);
-  batch.writeInt16BE(epoch, 51);
-  batch.writeInt32BE(sequence, 53);
-  batch.writeUInt32BE(crc32c(batch, 0, 21), 17);
-  return batch;
+  const values = Array.from({ length: count }, (_, n) => `${producerId}/${epoch}/${sequence + n}`);
+  return producedBatch({ producerId, epoch, sequence, values });
 }
 
 const once = { idempotent: true };

@@ -2,26 +2,17 @@
 import assert from "node:assert/strict";
 import { cpSync } from "node:fs";
 import { test } from "node:test";
-import { BatchBuilder, crc32c } from "../record/index.js";
 import { collect, openAt, temporaryDirectory } from "../test-support.js";
 import type { Log } from "./log.js";
+import { compactedConfig, producedBatch } from "./test-support.js";
 import type { Topic } from "./topic.js";
 
-const config = { cleanup: "compact", segmentBytes: 1024 } as const;
-const transactional = 0x10;
 const once = { idempotent: true };
 
 /** Large enough that a few of them fill a segment. */
-function produced(producerId: number, sequence: number, key: string, attributes = transactional): Buffer {
-  const builder = new BatchBuilder(512);
-  builder.append(key, `${producerId}/${sequence}`.padEnd(300, "."), undefined, Date.now());
-  const batch = builder.seal({ baseOffset: 0, partitionLeaderEpoch: 0, compression: "none" });
-  batch.writeInt16BE(attributes, 21);
-  batch.writeBigInt64BE(BigInt(producerId), 43);
-  batch.writeInt16BE(0, 51);
-  batch.writeInt32BE(sequence, 53);
-  batch.writeUInt32BE(crc32c(batch, 0, 21), 17);
-  return batch;
+function produced(producerId: number, sequence: number, key: string, isTransactional = true): Buffer {
+  const values = [`${producerId}/${sequence}`.padEnd(300, ".")];
+  return producedBatch({ producerId, sequence, key, values, isTransactional });
 }
 
 function end(log: Log, topic: Topic, producerId: number, isCommit: boolean): Promise<void> {
@@ -48,7 +39,7 @@ async function fill(topic: Topic): Promise<void> {
 
 test("what was aborted goes and hides nothing; what was committed hides what came before", async (t) => {
   const log = await openAt(t, temporaryDirectory(t));
-  const topic = await log.topic("t", config);
+  const topic = await log.topic("t", compactedConfig);
   await topic.append({ key: "a", value: "first" }); // 0
   await topic.append({ key: "b", value: "first" }); // 1
   await topic.appendBatch(0, produced(1, 0, "a"), once); // 2
@@ -63,7 +54,7 @@ test("what was aborted goes and hides nothing; what was committed hides what cam
 
 test("an aborted transaction is forgotten once its records are gone, by the next compaction", async (t) => {
   const log = await openAt(t, temporaryDirectory(t));
-  const topic = await log.topic("t", config);
+  const topic = await log.topic("t", compactedConfig);
   await topic.appendBatch(0, produced(1, 0, "a"), once);
   await end(log, topic, 1, false);
   await fill(topic);
@@ -79,7 +70,7 @@ test("an aborted transaction is forgotten once its records are gone, by the next
 
 test("nothing from the first open transaction on is compacted", async (t) => {
   const log = await openAt(t, temporaryDirectory(t));
-  const topic = await log.topic("t", config);
+  const topic = await log.topic("t", compactedConfig);
   for (let n = 0; n < 2; n++) await topic.append({ key: "a", value: "before" }); // 0, 1
   await topic.appendBatch(0, produced(1, 0, "a"), once); // 2
   await topic.append({ key: "a", value: "after" }); // 3
@@ -95,9 +86,9 @@ test("nothing from the first open transaction on is compacted", async (t) => {
 test("a batch that compaction took out is still known when it is sent again after a crash", async (t) => {
   const directory = temporaryDirectory(t);
   const log = await openAt(t, directory);
-  const topic = await log.topic("t", config);
-  await topic.appendBatch(0, produced(1, 0, "a", 0), once);
-  await topic.appendBatch(0, produced(1, 1, "a", 0), once);
+  const topic = await log.topic("t", compactedConfig);
+  await topic.appendBatch(0, produced(1, 0, "a", false), once);
+  await topic.appendBatch(0, produced(1, 1, "a", false), once);
   await topic.append({ key: "a", value: "latest" });
   await fill(topic);
   await topic.compact();
@@ -105,6 +96,6 @@ test("a batch that compaction took out is still known when it is sent again afte
   const copy = temporaryDirectory(t);
   cpSync(directory, copy, { recursive: true, filter: (path) => !/lock-[0-9a-f]+$/.test(path) });
   const again = await (await openAt(t, copy)).topic("t");
-  const repeated = await again.appendBatch(0, produced(1, 1, "a", 0), once);
+  const repeated = await again.appendBatch(0, produced(1, 1, "a", false), once);
   assert.deepEqual([repeated.offset, repeated.duplicate], [1, true]);
 });

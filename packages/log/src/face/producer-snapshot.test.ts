@@ -2,28 +2,21 @@
 import assert from "node:assert/strict";
 import { cpSync } from "node:fs";
 import { test } from "node:test";
-import { BatchBuilder, crc32c } from "../record/index.js";
 import { openAt, openTestLog, temporaryDirectory, valuesOf, withCode } from "../test-support.js";
 import type { Log } from "./log.js";
+import { producedBatch } from "./test-support.js";
 
 const once = { idempotent: true };
 const transactional = 0x10;
 
-function produced(
-  producerId: number,
-  sequence: number,
-  attributes = 0,
-  value = `${producerId}/${sequence}`,
-): Buffer {
-  const builder = new BatchBuilder(128);
-  builder.append(null, value, undefined, Date.now());
-  const batch = builder.seal({ baseOffset: 0, partitionLeaderEpoch: 0, compression: "none" });
-  batch.writeInt16BE(attributes, 21);
-  batch.writeBigInt64BE(BigInt(producerId), 43);
-  batch.writeInt16BE(0, 51);
-  batch.writeInt32BE(sequence, 53);
-  batch.writeUInt32BE(crc32c(batch, 0, 21), 17);
-  return batch;
+function produced(producerId: number, sequence: number, attributes = 0, value?: string): Buffer {
+  const isTransactional = attributes === transactional;
+  return producedBatch({
+    producerId,
+    sequence,
+    isTransactional,
+    ...(value === undefined ? {} : { values: [value] }),
+  });
 }
 
 async function snapshots({ storage }: Log): Promise<{ offset: number }[]> {

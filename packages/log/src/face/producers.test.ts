@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { BatchBuilder, crc32c, endMarkerBatch, placeBatch, RecordBatch } from "../record/index.js";
+import { endMarkerBatch, placeBatch, RecordBatch } from "../record/index.js";
 import { Producers } from "./producers.js";
+import { producedBatch } from "./test-support.js";
 
 const now = Date.UTC(2026, 0, 1);
 
@@ -15,22 +16,8 @@ interface Written {
   readonly isTransactional?: boolean;
 }
 
-function dataBatch({
-  producerId,
-  epoch = 0,
-  sequence = 0,
-  count = 1,
-  isTransactional = true,
-}: Written): RecordBatch {
-  const builder = new BatchBuilder(128);
-  for (let n = 0; n < count; n++) builder.append(null, "v", undefined, now);
-  const bytes = builder.seal({ baseOffset: 0, partitionLeaderEpoch: 0, compression: "none" });
-  bytes.writeBigInt64BE(BigInt(producerId), 43);
-  bytes.writeInt16BE(epoch, 51);
-  bytes.writeInt32BE(sequence, 53);
-  if (isTransactional) bytes.writeInt16BE(0x10, 21);
-  bytes.writeUInt32BE(crc32c(bytes, 0, 21), 17);
-  return new RecordBatch(bytes);
+function dataBatch({ count = 1, isTransactional = true, ...written }: Written): RecordBatch {
+  return new RecordBatch(producedBatch({ ...written, isTransactional, values: Array(count).fill("v") }));
 }
 
 /** A partition's batches, each given its place, and what follows from them. */

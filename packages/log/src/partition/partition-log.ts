@@ -14,6 +14,7 @@ import type {
   ReadResult,
 } from "../storage/contracts.js";
 import { Watchers } from "../watchers.js";
+import { bytesFrom } from "./bytes-from.js";
 import type { PartitionState } from "./partition-state.js";
 import { type RetentionLimits, retainableFrom } from "./retainable.js";
 import { type Offer, Rewrites } from "./rewrites.js";
@@ -149,22 +150,8 @@ export class PartitionLog {
   }
 
   /** Bytes of the visible batches from the one on that holds the offset. */
-  async bytesFrom(offset: number): Promise<number> {
-    let bytes = 0;
-    for (const batch of this.tail.from(offset)) {
-      if (batch.baseOffset < this.#highWatermark) bytes += batch.bytes.length;
-    }
-    for (const segment of this.#segments) {
-      const { baseOffset, nextOffset, logBytes } = segment.state;
-      if (nextOffset <= offset) continue;
-      try {
-        bytes += logBytes - (baseOffset >= offset ? 0 : await segment.positionOf(offset));
-      } catch (error) {
-        // Deleted or compacted meanwhile: then nothing of it counts.
-        if (this.#segments.includes(segment) && !this.deleted) throw error;
-      }
-    }
-    return bytes;
+  bytesFrom(offset: number): Promise<number> {
+    return bytesFrom(this, offset);
   }
 
   /** Takes a batch into the tail. It becomes visible with {@link advance}. */

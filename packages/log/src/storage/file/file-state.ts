@@ -242,6 +242,13 @@ export function describeBatch(bytes: Buffer, visibleAt: Durability): TailBatch {
   return { bytes, baseOffset, nextOffset, maxTimestamp, visibleAt, reached: "memory", sequence: -1 };
 }
 
+/** Only what readers see can be deleted. */
+export function refuseBeyond({ name, highWatermark: end }: PartitionLog, before: number): void {
+  if (before <= end) return;
+  const message = `cannot delete records before ${before} of ${name.id}: the partition ends at ${end}`;
+  throw new LogError("OFFSET_OUT_OF_RANGE", message, { details: { before, end } });
+}
+
 /** An offset is never given twice: a batch begins at its partition's end or beyond. */
 export function refusePast(partitions: readonly PartitionLog[], batches: readonly BatchAppend[]): void {
   try {

@@ -3,7 +3,7 @@
 // tail when the checkpointer has it in a segment. Opened by open-file-storage.ts.
 import { Checkpointer, writeCheckpoint, writeKafkaOffsets } from "../../checkpoint/index.js";
 import type { Clock } from "../../clock.js";
-import { LogError } from "../../errors.js";
+import type { LogError } from "../../errors.js";
 import type { DirectoryLock, FileSystem } from "../../fs/index.js";
 import type { Commit, Journal, JournalObserver } from "../../journal/index.js";
 import type { LogSettings } from "../../options.js";
@@ -32,7 +32,7 @@ import { Compactor } from "./compactor.js";
 import { Histogram, sizesOf } from "./counters.js";
 import { bytesOf, type ControlEntry, encodeControl, Payload } from "./entry.js";
 import { FileMetadata, metadataEntries } from "./file-metadata.js";
-import { describeBatch, type FileState, refusePast } from "./file-state.js";
+import { describeBatch, type FileState, refuseBeyond, refusePast } from "./file-state.js";
 
 /** All that the driver is made of, as recovery leaves it. */
 export interface FileParts {
@@ -168,12 +168,7 @@ export class FileStorage implements LogStorage, JournalObserver {
   async deleteRecords(id: string, before: number): Promise<void> {
     const partition = this.#state.partition(id);
     if (before <= partition.logStartOffset) return;
-    if (before > partition.highWatermark) {
-      const message = `cannot delete records before ${before} of ${id}: the partition ends at ${partition.highWatermark}`;
-      throw new LogError("OFFSET_OUT_OF_RANGE", message, {
-        details: { before, end: partition.highWatermark },
-      });
-    }
+    refuseBeyond(partition, before);
     await this.#control([{ type: "deleteRecords", number: partition.number, before }], []);
     await this.#state.tidy();
   }
