@@ -90,6 +90,7 @@ test("a producer may ask for its next epoch itself, also again, and nobody else 
   assert.equal(await producer.initialize(known), ErrorCode.NONE, "again: the answer was lost");
   assert.equal(producer.producerEpoch, producerEpoch + 1);
   assert.equal(await producer.initialize({ producerId, producerEpoch: 7 }), ErrorCode.PRODUCER_FENCED);
+  assert.equal(await producer.initialize({ producerId, producerEpoch: -1 }), ErrorCode.INVALID_REQUEST);
   const stranger = new Producer(producer.client, "other");
   assert.equal(await stranger.initialize(known), ErrorCode.NONE);
   assert.notEqual(stranger.producerId, producerId);

@@ -90,6 +90,9 @@ export class TransactionCoordinator {
   async initialize(transactionalId: string, timeoutMs: number, known: Producer): Promise<Initialized> {
     if (transactionalId === "" || transactionalId.length > transactionalIdLengthMax)
       return { ...nobody, errorCode: ErrorCode.INVALID_REQUEST };
+    // Half a name: it would match what has no epoch before the one that it has.
+    if (known.producerId < 0 !== known.producerEpoch < 0)
+      return { ...nobody, errorCode: ErrorCode.INVALID_REQUEST };
     if (timeoutMs <= 0 || timeoutMs > transactionTimeoutMsMax)
       return { ...nobody, errorCode: ErrorCode.INVALID_TRANSACTION_TIMEOUT };
     return this.#exclusively(transactionalId, async () => {
