@@ -20,6 +20,7 @@ const tests = [
     "face/append",
     "face/checkpoint-races",
     "face/compaction",
+    "face/compaction-trouble",
     "face/topics",
     "face/transaction",
     "open",
