@@ -8,7 +8,7 @@ import type { CompactionLimits, LogStorage, MetadataPut } from "../storage/contr
 import { corruptEntry } from "./metadata-values.js";
 import {
   type AbortedTransaction,
-  firstEndingFrom,
+  abortedLookup,
   type ProducerState,
   Producers,
   type ProducersState,
@@ -211,19 +211,9 @@ export async function compactionBounds(
   // The compaction before this one has taken their records out.
   producers.forgetBefore(compaction?.end ?? 0);
   const until = Math.min(highWatermark, producers.firstUnstableOffset);
-  const byProducer = new Map<number, AbortedTransaction[]>();
-  for (const aborted of producers.aborted(0, until)) {
-    const known = byProducer.get(aborted.producerId);
-    if (known === undefined) byProducer.set(aborted.producerId, [aborted]);
-    else known.push(aborted);
-  }
   return {
     until,
-    // A producer has one transaction at a time.
-    isAborted: (producerId, offset) => {
-      const its = byProducer.get(producerId) ?? [];
-      return (its[firstEndingFrom(its, offset)]?.firstOffset ?? offset + 1) <= offset;
-    },
+    isAborted: abortedLookup(producers.aborted(0, until)),
     settled: async () => {
       if (await saveUpTo(storage, partition, until, now)) return;
       const message = `${partition.id} has so many aborted transactions that they cannot be written down: it is not compacted`;

@@ -5,7 +5,8 @@ import { checkInteger } from "../options.js";
 import { batchLengthAt, RecordBatch } from "../record/index.js";
 import type { FileRange } from "../storage/contracts.js";
 import type { AbortedTransaction } from "./producers.js";
-import { type Position, type ReadSource, resolvePosition } from "./reading.js";
+import { type Isolation, type ReadSource, readDecided, readsCommitted } from "./read-source.js";
+import { type Position, resolvePosition } from "./reading.js";
 
 export interface RawReadOptions {
   /** Where to begin: the `next` of the last answer, or any position. */
@@ -19,9 +20,6 @@ export interface RawReadOptions {
   readonly isolation?: Isolation;
   readonly signal?: AbortSignal;
 }
-
-/** Whether records of transactions of Kafka's producers count before these have been committed. */
-export type Isolation = "read_uncommitted" | "read_committed";
 
 export interface FileRangeOptions {
   /** Where to begin: the `next` of the last answer, or any position. */
@@ -60,37 +58,15 @@ export async function readRaw(source: ReadSource, options: RawReadOptions): Prom
   const isCommittedOnly = readsCommitted(source, isolation);
   signal?.throwIfAborted();
   await source.settle();
-  const offset = await resolvePosition(source, from);
+  const offset = await resolvePosition(source, from, isolation);
   signal?.throwIfAborted();
-  const abortedBefore = source.ledger()?.producers.allAborted;
-  const { chunks, startOffset, logStartOffset, highWatermark } = await source.storage.read(
-    source.id,
-    offset,
-    bytesMax,
-  );
+  const read = await readDecided(source, offset, bytesMax);
   signal?.throwIfAborted();
-  const producers = source.ledger()?.producers;
-  const lastStableOffset = Math.min(highWatermark, producers?.firstUnstableOffset ?? highWatermark);
+  const { chunks, startOffset, logStartOffset, highWatermark, lastStableOffset } = read;
   const end = isCommittedOnly ? lastStableOffset : highWatermark;
   const taken = withinBudget(chunks, bytesMax, startOffset, end);
-  const aborted = (isCommittedOnly && producers?.aborted(startOffset, taken.next, abortedBefore)) || [];
+  const aborted = isCommittedOnly ? read.aborted.filter(({ firstOffset }) => firstOffset < taken.next) : [];
   return { ...taken, startOffset, logStartOffset, highWatermark, lastStableOffset, aborted };
-}
-
-/** @throws LogError INVALID_ARGUMENT, UNSUPPORTED, CORRUPT_BATCH where records that would tell could not be read */
-export function readsCommitted(source: ReadSource, isolation: Isolation = "read_uncommitted"): boolean {
-  if (isolation === "read_uncommitted") return false;
-  if (isolation !== "read_committed") {
-    const message = `"${String(isolation)}" is not an isolation: read_uncommitted or read_committed`;
-    throw new LogError("INVALID_ARGUMENT", message, { details: { name: "isolation" } });
-  }
-  if (source.storage.manifest.readOnly) {
-    const message =
-      "what is committed is known to the process that writes the log: read_committed is not for others";
-    throw new LogError("UNSUPPORTED", message, { details: { capability: "isolation" } });
-  }
-  source.ledger()?.check();
-  return true;
 }
 
 export async function fileRange(
