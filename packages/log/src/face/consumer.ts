@@ -247,7 +247,8 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
   async #join(): Promise<void> {
     this.#joined ??= (async () => {
       const { group, sources } = this.#host;
-      this.#refuseUnreadable();
+      this.#refuseReadOnly();
+      readsCommitted(this.#options.isolation); // Throws if it is none.
       await this.#know();
       if (!this.#end.signal.aborted) group.join(this.#member);
       if (sources().length > 0) await this.#settleOwnership();
@@ -264,12 +265,9 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
     );
   }
 
-  #refuseUnreadable(): void {
-    const [source] = this.#host.sources();
-    if (source === undefined) return;
-    if (source.storage.manifest.readOnly)
-      throw new LogError("READ_ONLY", "the log was opened read-only: a consumer cannot commit there");
-    readsCommitted(source, this.#options.isolation);
+  #refuseReadOnly(): void {
+    if (this.#host.sources()[0]?.storage.manifest.readOnly !== true) return;
+    throw new LogError("READ_ONLY", "the log was opened read-only: a consumer cannot commit there");
   }
 
   /** Lets go of what others should have, takes what is meant for it. */

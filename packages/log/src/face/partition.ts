@@ -63,7 +63,7 @@ export class Partition {
   /** The record at an offset, or the next offset that exists: with "read_committed" that of a record that is committed. */
   async get(offset: number, isolation?: Isolation): Promise<GetResult> {
     checkInteger("offset", offset, 0);
-    const isCommittedOnly = readsCommitted(this.#source, isolation);
+    const isCommittedOnly = readsCommitted(isolation);
     await this.#source.settle();
     for (let from = offset; ; ) {
       this.#source.check();

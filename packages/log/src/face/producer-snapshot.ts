@@ -39,6 +39,7 @@ export class ProducerLedger {
   #bytesSince = 0;
   /** The end of what has been taken into account. */
   #end = 0;
+  #replayedTo: number;
 
   /** `id`: the partition's. */
   constructor(id: string, state?: ProducersState, damage?: LogError) {
@@ -46,6 +47,12 @@ export class ProducerLedger {
     this.#key = producersPrefix + id;
     this.#damage = damage;
     this.#snapshotOffset = state?.offset;
+    this.#replayedTo = state?.offset ?? 0;
+  }
+
+  /** Up to where it tells of everything, as far as that was read from the log. */
+  get replayedTo(): number {
+    return this.#replayedTo;
   }
 
   get isDamaged(): boolean {
@@ -120,7 +127,7 @@ export class ProducerLedger {
       // Whatever it tells of what is not there does not count.
       const isBeyond = state.offset > logEndOffset;
       const ledger = new ProducerLedger(id, isBeyond ? new Producers(state).state(logEndOffset, now) : state);
-      await ledger.#replay(storage, id, now);
+      await ledger.replay(storage, id, now);
       return ledger;
     } catch (error) {
       // What can be read can be read all the same.
@@ -131,13 +138,10 @@ export class ProducerLedger {
     }
   }
 
-  #noted(batch: RecordBatch, baseOffset: number): void {
-    this.#bytesSince += batch.bytes.length;
-    this.#end = baseOffset + batch.nextOffset - batch.baseOffset;
-  }
-
-  async #replay(storage: LogStorage, id: string, now: number): Promise<void> {
-    for (let from = this.#snapshotOffset ?? 0; ; ) {
+  /** Takes into account what has become visible. */
+  async replay(storage: LogStorage, id: string, now: number): Promise<void> {
+    for (;;) {
+      let from = this.#replayedTo;
       const { chunks } = await storage.read(id, from, readBytes);
       if (chunks.length === 0) return;
       for (const chunk of chunks) {
@@ -150,7 +154,13 @@ export class ProducerLedger {
           from = Math.max(from, batch.nextOffset);
         }
       }
+      this.#replayedTo = from;
     }
+  }
+
+  #noted(batch: RecordBatch, baseOffset: number): void {
+    this.#bytesSince += batch.bytes.length;
+    this.#end = baseOffset + batch.nextOffset - batch.baseOffset;
   }
 }
 

@@ -5,7 +5,14 @@ import { checkInteger } from "../options.js";
 import { batchLengthAt, RecordBatch } from "../record/index.js";
 import type { FileRange } from "../storage/contracts.js";
 import type { AbortedTransaction } from "./producers.js";
-import { type Isolation, type ReadSource, readDecided, readsCommitted } from "./read-source.js";
+import {
+  type DecidedRead,
+  firstUnstableOffset,
+  type Isolation,
+  type ReadSource,
+  readDecided,
+  readsCommitted,
+} from "./read-source.js";
 import { type Position, resolvePosition } from "./reading.js";
 
 export interface RawReadOptions {
@@ -15,7 +22,7 @@ export interface RawReadOptions {
   readonly bytesMax?: number;
   /**
    * Default "read_uncommitted": all that is visible. "read_committed": only up to the last stable offset, and the answer
-   * tells which producers' records in it were aborted. Only where this process writes the log: UNSUPPORTED otherwise.
+   * tells which producers' records in it were aborted.
    */
   readonly isolation?: Isolation;
   readonly signal?: AbortSignal;
@@ -41,7 +48,10 @@ export interface RawSlice {
   /** The first offset that may be read, and the end of what readers see, at the moment. */
   readonly logStartOffset: number;
   readonly highWatermark: number;
-  /** Before it every transaction has been committed or aborted; the high watermark if none is open. */
+  /**
+   * Before it every transaction has been committed or aborted; the high watermark if none is open, or if nobody knows:
+   * a log opened `readOnly` looks only for "read_committed".
+   */
   readonly lastStableOffset: number;
   /** With "read_committed": whose records, from which offset to their marker, are not to be used. */
   readonly aborted: readonly AbortedTransaction[];
@@ -55,12 +65,12 @@ export async function readRaw(source: ReadSource, options: RawReadOptions): Prom
   const known = ["from", "bytesMax", "isolation", "signal"] as const;
   const { from, bytesMax = bytesMaxDefault, isolation, signal } = checked(options, known);
   checkInteger("bytesMax", bytesMax, 1, rawBytesMax);
-  const isCommittedOnly = readsCommitted(source, isolation);
+  const isCommittedOnly = readsCommitted(isolation);
   signal?.throwIfAborted();
   await source.settle();
   const offset = await resolvePosition(source, from, isolation);
   signal?.throwIfAborted();
-  const read = await readDecided(source, offset, bytesMax);
+  const read = await (isCommittedOnly ? readDecided : readAll)(source, offset, bytesMax);
   signal?.throwIfAborted();
   const { chunks, startOffset, logStartOffset, highWatermark, lastStableOffset } = read;
   const end = isCommittedOnly ? lastStableOffset : highWatermark;
@@ -88,6 +98,12 @@ export async function fileRange(
     );
   }
   return storage.fileRange(id, offset, bytesMax);
+}
+
+async function readAll(source: ReadSource, from: number, bytesMax: number): Promise<DecidedRead> {
+  const result = await source.storage.read(source.id, from, bytesMax);
+  const unstable = source.catchUp === undefined ? firstUnstableOffset(source) : Number.POSITIVE_INFINITY;
+  return { ...result, lastStableOffset: Math.min(result.highWatermark, unstable), aborted: [] };
 }
 
 /** Drivers answer about as much as they are asked for. What begins at `endOffset` or later is left out. */

@@ -20,6 +20,8 @@ export interface ReadSource {
   check(): void;
   /** What is known of producers that number their batches; undefined if there are none. */
   ledger(): ProducerLedger | undefined;
+  /** Beside the writer: sees to it that the ledger tells of what is visible now, and answers up to where it does. */
+  catchUp?(): Promise<number>;
   deleteRecords(before: number): Promise<void>;
 }
 
@@ -39,27 +41,21 @@ export interface IsolatedRead extends ReadResult {
   readonly isCommitted?: (batch: RecordBatch) => boolean;
 }
 
-/** @throws LogError INVALID_ARGUMENT, UNSUPPORTED, CORRUPT_BATCH where records that would tell could not be read */
-export function readsCommitted(source: ReadSource, isolation: Isolation = "read_uncommitted"): boolean {
+/** @throws LogError INVALID_ARGUMENT */
+export function readsCommitted(isolation: Isolation = "read_uncommitted"): boolean {
   if (isolation === "read_uncommitted") return false;
   if (isolation !== "read_committed") {
     const message = `"${String(isolation)}" is not an isolation: read_uncommitted or read_committed`;
     throw new LogError("INVALID_ARGUMENT", message, { details: { name: "isolation" } });
   }
-  if (source.storage.manifest.readOnly) {
-    const message =
-      "what is committed is known to the process that writes the log: read_committed is not for others";
-    throw new LogError("UNSUPPORTED", message, { details: { capability: "isolation" } });
-  }
-  source.ledger()?.check();
   return true;
 }
 
 /** The end of what readers see, when everything is visible that has been acknowledged. */
 export async function endOffset(source: ReadSource, isolation: Isolation | undefined): Promise<number> {
-  const isCommittedOnly = readsCommitted(source, isolation);
+  const unstable = readsCommitted(isolation) ? await firstUndecided(source) : Number.POSITIVE_INFINITY;
   const { highWatermark } = await source.storage.describe(source.id);
-  return isCommittedOnly ? Math.min(highWatermark, firstUnstableOffset(source)) : highWatermark;
+  return Math.min(highWatermark, unstable);
 }
 
 /**
@@ -72,12 +68,31 @@ export async function watch(
   isolation: Isolation | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const isCommittedOnly = readsCommitted(source, isolation);
+  const isCommittedOnly = readsCommitted(isolation);
   await source.storage.watch(source.id, offset, signal);
   source.check();
-  const producers = source.ledger()?.producers;
-  while (isCommittedOnly && producers !== undefined && producers.firstUnstableOffset <= offset) {
-    await producers.whenEnded(signal);
+  if (!isCommittedOnly) return;
+  if (source.catchUp !== undefined) return watchBeside(source, source.catchUp, offset, signal);
+  const ledger = source.ledger();
+  ledger?.check();
+  // Nothing may come between the look and the wait.
+  while (ledger !== undefined && ledger.producers.firstUnstableOffset <= offset) {
+    await ledger.producers.whenEnded(signal);
+    source.check();
+  }
+}
+
+/** The end of a transaction is something to be read, too. */
+async function watchBeside(
+  source: ReadSource,
+  catchUp: () => Promise<number>,
+  offset: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (;;) {
+    const end = await catchUp();
+    if (Math.min(end, firstUnstableOffset(source)) > offset) return;
+    await source.storage.watch(source.id, end, signal);
     source.check();
   }
 }
@@ -107,7 +122,7 @@ export async function read(
  * its records are deleted, though the read still gets them.
  */
 export async function readDecided(source: ReadSource, from: number, bytesMax: number): Promise<DecidedRead> {
-  const unstableBefore = firstUnstableOffset(source);
+  const unstableBefore = await firstUndecided(source);
   const abortedBefore = source.ledger()?.producers.allAborted;
   const result = await source.storage.read(source.id, from, bytesMax);
   const lastStableOffset = Math.min(result.highWatermark, unstableBefore, firstUnstableOffset(source));
@@ -116,6 +131,17 @@ export async function readDecided(source: ReadSource, from: number, bytesMax: nu
   return { ...result, lastStableOffset, aborted };
 }
 
-function firstUnstableOffset(source: ReadSource): number {
+/**
+ * Nothing is certain from there on.
+ *
+ * @throws LogError CORRUPT_BATCH, CORRUPT_METADATA where records that would tell could not be read
+ */
+async function firstUndecided(source: ReadSource): Promise<number> {
+  const end = source.catchUp === undefined ? Number.POSITIVE_INFINITY : await source.catchUp();
+  source.ledger()?.check();
+  return Math.min(end, firstUnstableOffset(source));
+}
+
+export function firstUnstableOffset(source: ReadSource): number {
   return source.ledger()?.producers.firstUnstableOffset ?? Number.POSITIVE_INFINITY;
 }

@@ -25,7 +25,6 @@ export interface ReadOptions {
   /**
    * Default "read_uncommitted": all that is visible. "read_committed": of Kafka's transactions only what has been
    * committed, and nothing beyond the first that is still open: that is where the end is, and where following waits.
-   * Only where this process writes the log: UNSUPPORTED otherwise.
    */
   readonly isolation?: Isolation;
   readonly signal?: AbortSignal;
@@ -154,7 +153,7 @@ export class BatchReader {
 
   async #begin(): Promise<void> {
     const { from = "earliest", until, follow = false, isolation } = this.#options;
-    this.#isCommittedOnly = readsCommitted(this.#source, isolation);
+    this.#isCommittedOnly = readsCommitted(isolation);
     await this.#source.settle();
     this.#next = this.#start = await resolvePosition(this.#source, from, isolation);
     if (until !== undefined) this.#until = await resolvePosition(this.#source, until, isolation);
