@@ -12,8 +12,9 @@ interface Beside {
   readonly log: Log;
   readonly topic: Topic;
   readonly writer: TransactionWriter;
-  /** The topic, as a reader beside the writer has it. */
+  /** The topic, as a reader beside the writer has it, and that reader's log. */
   readonly beside: Topic;
+  readonly reader: Log;
 }
 
 async function openBeside(t: TestContext): Promise<Beside> {
@@ -22,7 +23,7 @@ async function openBeside(t: TestContext): Promise<Beside> {
   const topic = await log.topic("t");
   const reader = await openAt(t, directory, { readOnly: true });
   const writer = new TransactionWriter(log, topic);
-  return { log, topic, writer, beside: await reader.existingTopic("t") };
+  return { log, topic, writer, reader, beside: await reader.existingTopic("t") };
 }
 
 test("a reader beside the writer sees what is committed, whenever that was", async (t) => {
@@ -104,4 +105,49 @@ test("a reader beside the writer that waits for a transaction learns that its to
   await assert.rejects(settlesSoon(stopped, "reading"), reason);
   await log.deleteTopic("t");
   await assert.rejects(settlesSoon(deleted, "reading"), withCode("TOPIC_NOT_FOUND"));
+});
+
+test("what begins between a look and the read after it is not taken for committed", async (t) => {
+  const { topic, writer, beside, reader } = await openBeside(t);
+  await topic.append({ value: "before" }); // 0
+  const { storage } = reader;
+  const read = storage.read.bind(storage);
+  storage.read = async (...args) => {
+    storage.read = read;
+    await writer.write(1, ["open"]); // 1
+    assert.equal((await beside.describe()).partitions[0]?.highWatermark, 2);
+    return read(...args);
+  };
+  const { next, lastStableOffset, highWatermark } = await beside.partition(0).readRaw({ from: 0, isolation });
+  assert.deepEqual([next, lastStableOffset, highWatermark], [1, 1, 2]);
+});
+
+test("what comes while a reader beside the writer looks counts once", async (t) => {
+  const { topic, writer, beside, reader } = await openBeside(t);
+  await topic.append({ value: "before" }); // 0
+  const { storage } = reader;
+  const describe = storage.describe.bind(storage);
+  storage.describe = async (...args) => {
+    storage.describe = describe;
+    const description = await describe(...args);
+    await writer.write(1, ["aborted"]); // 1
+    await writer.abort(1); // 2
+    return description;
+  };
+  const slice = () => beside.partition(0).readRaw({ from: 0, isolation });
+  await slice();
+  await topic.append({ value: "after" }); // 3
+  assert.deepEqual((await slice()).aborted, [{ producerId: 1, firstOffset: 1, lastOffset: 2 }]);
+});
+
+test("a watch beside the writer settles when a transaction is decided, and not before", async (t) => {
+  const { writer, beside } = await openBeside(t);
+  await writer.write(1, ["a"]);
+  const watched = beside.partition(0).watch(0, undefined, isolation);
+  for (let n = 0; n < 5; n++) await beside.partition(0).watch(0);
+  await beside.describe();
+  assert.equal(await isPending(watched), true);
+  await writer.abort(1);
+  await settlesSoon(watched, "the watch");
+  assert.deepEqual(await valuesOf(beside.read({ isolation })), []);
 });

@@ -41,7 +41,7 @@ export class FollowedLedger {
     if (this.#ledger === undefined) this.#ledger = await ProducerLedger.load(this.#storage, this.#id, now);
     else await this.#ledger.replay(this.#storage, this.#id, now);
     this.#ledger?.producers.forgetBefore(logStartOffset);
-    this.#end = this.#ledger?.replayedTo ?? highWatermark;
+    this.#end = highWatermark;
     return this.#end;
   }
 }

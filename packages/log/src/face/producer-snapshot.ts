@@ -39,6 +39,7 @@ export class ProducerLedger {
   #bytesSince = 0;
   /** The end of what has been taken into account. */
   #end = 0;
+  /** The end of what was read from the log. */
   #replayedTo: number;
 
   /** `id`: the partition's. */
@@ -48,11 +49,6 @@ export class ProducerLedger {
     this.#damage = damage;
     this.#snapshotOffset = state?.offset;
     this.#replayedTo = state?.offset ?? 0;
-  }
-
-  /** Up to where it tells of everything, as far as that was read from the log. */
-  get replayedTo(): number {
-    return this.#replayedTo;
   }
 
   get isDamaged(): boolean {
