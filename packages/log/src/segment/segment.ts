@@ -2,7 +2,7 @@
 // counts) is a plain value that the checkpoint keeps: bytes beyond it are nobody's and are cut off before the next
 // write. Index files are never trusted: their checksums are part of the state, and what differs is rebuilt.
 import { LogError } from "../errors.js";
-import type { FileSystem } from "../fs/index.js";
+import { type FileSystem, writePaced } from "../fs/index.js";
 import { batchHeaderBytes, batchLengthAt, crc32c, RecordBatch } from "../record/index.js";
 import type { FileCache } from "./file-cache.js";
 import { ReadAids } from "./read-aids.js";
@@ -130,7 +130,7 @@ export class Segment {
       nextOffset = span.lastOffset + 1;
     }
     if (this.#uncut) await this.cut();
-    await this.#writeAt(".log", batches, state.logBytes);
+    await this.#files.use(".log", "append", (file) => writePaced(file, batches, state.logBytes));
     const indexes = await this.#writeIndexes(state, writer);
     return { ...state, ...indexes, nextOffset, logBytes: position, firstTimestamp };
   }
