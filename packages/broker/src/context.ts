@@ -57,6 +57,10 @@ export interface Session {
    * kept for it until it is there, or this is asked again.
    */
   readonly reserve: (bytes: number) => number;
+  /** Its listener lets in only programs of this machine. */
+  readonly isLocal: boolean;
+  /** Nobody on the network hears what is said: it stays in this machine, or is TLS. */
+  readonly isPrivate: boolean;
   /** How far the client has come in saying who it is, if its listener asks. */
   readonly authentication: Authentication | undefined;
 }

@@ -79,6 +79,9 @@ export const transactionBytesMax: number = 256 * 1024;
 export const transactionsBytesMax: number = 2 * mebibyte;
 export const transactionBytesModest = 512;
 
+/** Beyond so many, clients make no new ones: all of them are in memory. */
+export const usersMax = 5000;
+
 export function isGroupId(groupId: string): boolean {
   return groupId !== "" && groupId.length <= groupIdLengthMax;
 }

@@ -56,6 +56,12 @@ export class Listener implements BrokerListener {
     return { host: address.address, port: address.port };
   }
 
+  /** It listens where only programs of this machine can connect to. */
+  get isLocal(): boolean {
+    const address = this.#server.address();
+    return typeof address === "object" && /^(127\.|::1$)/.test(address?.address ?? "");
+  }
+
   get bootstrap(): string {
     return addressText(this.address);
   }
