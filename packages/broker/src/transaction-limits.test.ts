@@ -5,7 +5,7 @@ import { apis, ErrorCode } from "@strandlog/protocol";
 import { Producer } from "./handlers/test-support.js";
 import { Client, ManualClock, type Served, serve } from "./test-support.js";
 
-const idsMax = 5000;
+const idsMax = 2000;
 const placesMax = 1000;
 const hourMs = 3_600_000;
 const prefix = "broker/transaction/";

@@ -285,7 +285,7 @@ async function storm({ port, isQuick }: Target): Promise<number> {
 }
 
 function beginTransactions({ port, isQuick }: Target): Promise<number> {
-  return openTransactions(port, isQuick ? 6000 : 30_000);
+  return openTransactions(port, isQuick ? 2500 : 20_000);
 }
 
 async function makeTopic(attacker: Attacker): Promise<void> {

@@ -4,7 +4,7 @@ import { Attacker } from "./attacker.js";
 
 const atOnce = 50;
 /** Of the transactions, so many are to be on all partitions. */
-const largeOnes = 500;
+const largeOnes = 200;
 /** 240 bytes, and three times as many in the key of an entry. */
 const longId = "試".repeat(80);
 const topic = "attacked-in-transactions";
