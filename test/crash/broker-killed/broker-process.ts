@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 
 const command: string = new URL("../../../../packages/strandlog/dist/cli/main.js", import.meta.url).pathname;
-const startMsMax = 30_000;
+const startMsMax = 120_000;
 const exitCodeOfSigterm = 143;
 
 export class BrokerProcess {
