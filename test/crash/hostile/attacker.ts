@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
 import { type Api, decodeResponse, encodeRequest, FrameSplitter } from "@strandlog/protocol";
 
 /** A broker that has not answered or closed by then has been stopped by what it was sent. */
-const answerMsMax = 15_000;
+const answerMsMax = 60_000;
 const answerBytesMax = 2 ** 30;
 
 export class Attacker {
