@@ -7,7 +7,8 @@ import { Happened, hasAll, places, round, Served, timeout } from "./support.js";
 
 function clientOf({ broker }: Served): Kafka {
   const retry = { retries: 3, initialRetryTime: 10 };
-  return new Kafka({ clientId: "test", brokers: [broker.bootstrap], logLevel: logLevel.NOTHING, retry });
+  const config = { clientId: "test", brokers: [broker.bootstrap], logLevel: logLevel.NOTHING };
+  return new Kafka({ ...config, retry, connectionTimeout: timeout });
 }
 
 async function transactionalProducer(served: Served, transactionalId = "tx"): Promise<Producer> {

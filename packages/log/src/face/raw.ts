@@ -25,6 +25,11 @@ export interface RawReadOptions {
    * tells which producers' records in it were aborted.
    */
   readonly isolation?: Isolation;
+  /**
+   * Memory of the caller's to read into, so that it can be used again: fresh memory takes longer to get than to fill. It is
+   * used where at least half of it is filled from a segment file, and is not to be changed as long as the answer is in use.
+   */
+  readonly memory?: Buffer;
   readonly signal?: AbortSignal;
 }
 
@@ -35,7 +40,10 @@ export interface FileRangeOptions {
   readonly bytesMax?: number;
 }
 
-/** Record batches as they are stored. The bytes are the log's own memory: whoever changes them changes the log. */
+/**
+ * Record batches as they are stored. The bytes are the log's own memory, unless they lie in {@link RawReadOptions.memory}:
+ * whoever changes them changes the log.
+ */
 export interface RawSlice {
   /** Whole batches, back to back in each piece; none at the end of what there is. */
   readonly chunks: readonly Buffer[];
@@ -62,15 +70,15 @@ const rawBytesMax = 64 * 1024 * 1024;
 const rangeBytesMax = 2 ** 31 - 1;
 
 export async function readRaw(source: ReadSource, options: RawReadOptions): Promise<RawSlice> {
-  const known = ["from", "bytesMax", "isolation", "signal"] as const;
-  const { from, bytesMax = bytesMaxDefault, isolation, signal } = checked(options, known);
+  const known = ["from", "bytesMax", "isolation", "memory", "signal"] as const;
+  const { from, bytesMax = bytesMaxDefault, isolation, memory, signal } = checked(options, known);
   checkInteger("bytesMax", bytesMax, 1, rawBytesMax);
   const isCommittedOnly = readsCommitted(isolation);
   signal?.throwIfAborted();
   await source.settle();
   const offset = await resolvePosition(source, from, isolation);
   signal?.throwIfAborted();
-  const read = await (isCommittedOnly ? readDecided : readAll)(source, offset, bytesMax);
+  const read = await (isCommittedOnly ? readDecided : readAll)(source, offset, bytesMax, memory);
   signal?.throwIfAborted();
   const { chunks, startOffset, logStartOffset, highWatermark, lastStableOffset } = read;
   const end = isCommittedOnly ? lastStableOffset : highWatermark;
@@ -100,8 +108,13 @@ export async function fileRange(
   return storage.fileRange(id, offset, bytesMax);
 }
 
-async function readAll(source: ReadSource, from: number, bytesMax: number): Promise<DecidedRead> {
-  const result = await source.storage.read(source.id, from, bytesMax);
+async function readAll(
+  source: ReadSource,
+  from: number,
+  bytesMax: number,
+  memory: Buffer | undefined,
+): Promise<DecidedRead> {
+  const result = await source.storage.read(source.id, from, bytesMax, memory);
   const unstable = source.catchUp === undefined ? firstUnstableOffset(source) : Number.POSITIVE_INFINITY;
   return { ...result, lastStableOffset: Math.min(result.highWatermark, unstable), aborted: [] };
 }

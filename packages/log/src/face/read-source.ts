@@ -121,10 +121,15 @@ export async function read(
  * Reads, and says what was decided both before and after that. A transaction may be aborted meanwhile, and forgotten since
  * its records are deleted, though the read still gets them.
  */
-export async function readDecided(source: ReadSource, from: number, bytesMax: number): Promise<DecidedRead> {
+export async function readDecided(
+  source: ReadSource,
+  from: number,
+  bytesMax: number,
+  memory?: Buffer,
+): Promise<DecidedRead> {
   const unstableBefore = await firstUndecided(source);
   const abortedBefore = source.ledger()?.producers.allAborted;
-  const result = await source.storage.read(source.id, from, bytesMax);
+  const result = await source.storage.read(source.id, from, bytesMax, memory);
   const lastStableOffset = Math.min(result.highWatermark, unstableBefore, firstUnstableOffset(source));
   const producers = source.ledger()?.producers;
   const aborted = producers?.aborted(result.startOffset, lastStableOffset, abortedBefore) ?? [];
