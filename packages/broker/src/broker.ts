@@ -14,6 +14,7 @@ import { TransactionCoordinator } from "./coordinator/transaction-coordinator.js
 import { connectionsMax, inFlightBytesMax, ownBytesMax } from "./limits.js";
 import { type BrokerListener, Listener, type ListenerHost } from "./listener.js";
 import { type BrokerOptions, brokerSettings } from "./options.js";
+import { ReadMemory } from "./read-memory.js";
 import { Authenticator } from "./security/index.js";
 import { TopicDirectory } from "./topic-directory.js";
 
@@ -67,6 +68,7 @@ export async function listenWith(
     producerIds,
     transactions,
     budget: new ByteBudget(inFlightBytesMax, ownBytesMax),
+    readMemory: new ReadMemory(),
     authenticator,
     report,
     ...more,

@@ -70,6 +70,8 @@ export class Connection implements Holder {
   #pipelinedBytes = 0;
   /** What an answer takes that was made when its turn had come. */
   #answerBytes = 0;
+  /** What to do when that has left. */
+  #whenSent: (() => void)[] = [];
   /** All of it together. */
   #heldBytes = 0;
   #isBeginning = false;
@@ -99,6 +101,7 @@ export class Connection implements Holder {
         return socket.destroyed;
       },
       reserve: (bytes) => this.#reserve(bytes),
+      whenSent: (action) => this.#whenSent.push(action),
       authentication,
     };
     this.#lastActiveMs = broker.log.clock.elapsedMs();
@@ -270,8 +273,10 @@ export class Connection implements Holder {
       for (let begun = this.#begun.shift(); begun !== undefined; begun = this.#begun.shift()) {
         const { response: ready } = begun;
         const response = typeof ready === "function" ? await this.#made(ready) : ready;
+        const whenSent = this.#whenSent;
+        this.#whenSent = [];
         if (this.#socket.destroyed) return;
-        if (response !== undefined && !this.#send(response)) await this.#taken();
+        if (response !== undefined && !this.#send(response, whenSent)) await this.#taken();
         this.#pipelined--;
         this.#pipelinedBytes -= begun.bytes;
         this.#answerBytes = 0;
@@ -302,11 +307,15 @@ export class Connection implements Holder {
   }
 
   /** False if the client does not read as fast as it asks. */
-  #send(chunks: readonly Buffer[]): boolean {
+  #send(chunks: readonly Buffer[], whenSent: readonly (() => void)[]): boolean {
     const socket = this.#socket;
     let isTaken = true;
     socket.cork();
-    for (const chunk of chunks) isTaken = socket.write(chunk);
+    const sent = (error?: Error | null): void => {
+      if (error == null) for (const action of whenSent) action();
+    };
+    for (const [index, chunk] of chunks.entries())
+      isTaken = index === chunks.length - 1 ? socket.write(chunk, sent) : socket.write(chunk);
     socket.uncork();
     return isTaken;
   }

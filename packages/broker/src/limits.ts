@@ -43,6 +43,10 @@ export const fetchWaitMsMax: number = 5 * 60_000;
 export const createdPartitionsMax = 10_000;
 /** What one Fetch answers at most, as with Kafka. */
 export const fetchBytesMax: number = 55 * mebibyte;
+/** What a partition's part of it is read into: what clients ask of one if they are not told otherwise. */
+export const fetchMemoryBytes: number = mebibyte;
+/** So many of these wait to be used again. */
+export const fetchMemoryKept = 8;
 export const groupMembersMax = 1000;
 /** Groups that have members or expect some. */
 export const groupsMax = 10_000;

@@ -17,6 +17,11 @@ export interface RawReadOptions {
    * tells which producers' records in it were aborted. Only where this process writes the log: UNSUPPORTED otherwise.
    */
   readonly isolation?: Isolation;
+  /**
+   * Memory of the caller's to read into, so that it can be used again: fresh memory takes longer to get than to fill. It is
+   * used where at least half of it is filled from a segment file, and is not to be changed as long as the answer is in use.
+   */
+  readonly memory?: Buffer;
   readonly signal?: AbortSignal;
 }
 
@@ -30,7 +35,10 @@ export interface FileRangeOptions {
   readonly bytesMax?: number;
 }
 
-/** Record batches as they are stored. The bytes are the log's own memory: whoever changes them changes the log. */
+/**
+ * Record batches as they are stored. The bytes are the log's own memory, unless they lie in {@link RawReadOptions.memory}:
+ * whoever changes them changes the log.
+ */
 export interface RawSlice {
   /** Whole batches, back to back in each piece; none at the end of what there is. */
   readonly chunks: readonly Buffer[];
@@ -54,8 +62,8 @@ const rawBytesMax = 64 * 1024 * 1024;
 const rangeBytesMax = 2 ** 31 - 1;
 
 export async function readRaw(source: ReadSource, options: RawReadOptions): Promise<RawSlice> {
-  const known = ["from", "bytesMax", "isolation", "signal"] as const;
-  const { from, bytesMax = bytesMaxDefault, isolation, signal } = checked(options, known);
+  const known = ["from", "bytesMax", "isolation", "memory", "signal"] as const;
+  const { from, bytesMax = bytesMaxDefault, isolation, memory, signal } = checked(options, known);
   checkInteger("bytesMax", bytesMax, 1, rawBytesMax);
   const isCommittedOnly = readsCommitted(source, isolation);
   signal?.throwIfAborted();
@@ -67,6 +75,7 @@ export async function readRaw(source: ReadSource, options: RawReadOptions): Prom
     source.id,
     offset,
     bytesMax,
+    memory,
   );
   signal?.throwIfAborted();
   const producers = source.ledger()?.producers;
