@@ -59,12 +59,12 @@ export interface Session {
    * kept for it until it is there, or this is asked again.
    */
   readonly reserve: (bytes: number) => number;
+  /** What to do when the answer in the making has left: nobody reads its bytes any more. Not done if it never leaves. */
+  readonly whenSent: (action: () => void) => void;
   /** Its listener lets in only programs of this machine. */
   readonly isLocal: boolean;
   /** Nobody on the network hears what is said: it stays in this machine, or is TLS. */
   readonly isPrivate: boolean;
-  /** What to do when the answer in the making has left: nobody reads its bytes any more. Not done if it never leaves. */
-  readonly whenSent: (action: () => void) => void;
   /** How far the client has come in saying who it is, if its listener asks. */
   readonly authentication: Authentication | undefined;
 }

@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { cpSync } from "node:fs";
 import { test } from "node:test";
 import { collect, openAt, temporaryDirectory } from "../test-support.js";
-import type { Log } from "./log.js";
-import { compactedConfig, producedBatch } from "./test-support.js";
+import { compactedConfig, endTransaction, producedBatch } from "./test-support.js";
 import type { Topic } from "./topic.js";
 
 const once = { idempotent: true };
@@ -13,18 +12,6 @@ const once = { idempotent: true };
 function produced(producerId: number, sequence: number, key: string, isTransactional = true): Buffer {
   const values = [`${producerId}/${sequence}`.padEnd(300, ".")];
   return producedBatch({ producerId, sequence, key, values, isTransactional });
-}
-
-function end(log: Log, topic: Topic, producerId: number, isCommit: boolean): Promise<void> {
-  const partitions = [{ topic, partition: 0 }];
-  return log.endTransaction({
-    producerId,
-    producerEpoch: 0,
-    isCommit,
-    partitions,
-    progress: [],
-    metadata: [],
-  });
 }
 
 async function offsetsOf(topic: Topic, key: string): Promise<number[]> {
@@ -43,9 +30,9 @@ test("what was aborted goes and hides nothing; what was committed hides what cam
   await topic.append({ key: "a", value: "first" }); // 0
   await topic.append({ key: "b", value: "first" }); // 1
   await topic.appendBatch(0, produced(1, 0, "a"), once); // 2
-  await end(log, topic, 1, false); // 3
+  await endTransaction(log, topic, 1, false); // 3
   await topic.appendBatch(0, produced(2, 0, "b"), once); // 4
-  await end(log, topic, 2, true); // 5
+  await endTransaction(log, topic, 2, true); // 5
   await fill(topic);
   await topic.compact();
   assert.deepEqual(await offsetsOf(topic, "a"), [0]);
@@ -56,7 +43,7 @@ test("an aborted transaction is forgotten once its records are gone, by the next
   const log = await openAt(t, temporaryDirectory(t));
   const topic = await log.topic("t", compactedConfig);
   await topic.appendBatch(0, produced(1, 0, "a"), once);
-  await end(log, topic, 1, false);
+  await endTransaction(log, topic, 1, false);
   await fill(topic);
   const abortedOf = async () =>
     (await topic.partition(0).readRaw({ from: 0, isolation: "read_committed" })).aborted.length;
@@ -77,7 +64,7 @@ test("nothing from the first open transaction on is compacted", async (t) => {
   await fill(topic);
   await topic.compact();
   assert.deepEqual(await offsetsOf(topic, "a"), [1, 2, 3]);
-  await end(log, topic, 1, true);
+  await endTransaction(log, topic, 1, true);
   await fill(topic);
   await topic.compact();
   assert.deepEqual(await offsetsOf(topic, "a"), [3]);
