@@ -44,6 +44,8 @@ interface Begun {
 export interface Entrance {
   readonly advertised: Session["advertised"];
   readonly mechanisms: readonly SaslMechanism[] | undefined;
+  readonly isLocal: Session["isLocal"];
+  readonly isPrivate: Session["isPrivate"];
 }
 
 /** What is answered while it is not known who the client is. */
@@ -86,13 +88,13 @@ export class Connection implements Holder {
   #waitingSinceMs = 0;
   readonly closed: Promise<void>;
 
-  constructor(socket: Socket, { advertised, mechanisms }: Entrance, broker: BrokerContext) {
+  constructor(socket: Socket, { mechanisms, ...entrance }: Entrance, broker: BrokerContext) {
     this.#socket = socket;
     this.#broker = broker;
     const authentication = mechanisms === undefined ? undefined : this.#authenticationBy(mechanisms);
     if (authentication !== undefined) this.#splitter.frameBytesMax = unauthenticatedBytesMax;
     this.#session = {
-      advertised,
+      ...entrance,
       clientHost: socket.remoteAddress ?? "",
       signal: this.#over.signal,
       get isGone() {

@@ -61,6 +61,10 @@ export interface Session {
   readonly reserve: (bytes: number) => number;
   /** What to do when the answer in the making has left: nobody reads its bytes any more. Not done if it never leaves. */
   readonly whenSent: (action: () => void) => void;
+  /** Its listener lets in only programs of this machine. */
+  readonly isLocal: boolean;
+  /** Nobody on the network hears what is said: it stays in this machine, or is TLS. */
+  readonly isPrivate: boolean;
   /** How far the client has come in saying who it is, if its listener asks. */
   readonly authentication: Authentication | undefined;
 }

@@ -144,6 +144,11 @@ cliTest("serve: file, environment and options configure it, the last of them mos
   assert.deepEqual(of("log.dir"), { key: "log.dir", value: cli.data, origin: "--data" });
   assert.deepEqual(of("log.retention.hours")?.origin, `${file}, line 2`);
   assert.match(printed.stderr, /num\.io\.threads has no effect \(.*line 3\): there are no pools/);
+  const port = await cli.run("serve", "--kafka", "9092", "--print-config");
+  assert.match(
+    port.stdout.toString(),
+    /^listeners=PLAINTEXT:\/\/127\.0\.0\.1:9092$|^listeners=127\.0\.0\.1:9092$/m,
+  );
   const again = join(cli.directory, "again.properties");
   fs.writeFileSync(again, (await cli.runWith(environment, ...print)).stdout);
   const same = await cli.run("serve", "--config", again, "--print-config", "--json");
