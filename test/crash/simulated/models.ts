@@ -11,6 +11,8 @@ export interface Entry {
   readonly key: string;
   readonly value: Buffer | null;
   readonly level: Durability;
+  /** When it was submitted, in milliseconds since 1970. */
+  readonly at: number;
   /** Undefined for records whose place nobody knows before they are acknowledged, and for those of earlier lives. */
   readonly receipt?: Receipt;
   /** Where such a record will be. */
@@ -45,6 +47,8 @@ export interface PartitionModel {
   visibleEnd: number;
   /** Up to here log.sync() has promised durability. */
   syncedEnd: number;
+  /** Up to here it was compacted when the log was opened. */
+  compactedBefore: number;
 }
 
 /** What a group of a topic has committed, by partition: the offset of the next record. */
@@ -59,7 +63,13 @@ export interface GroupModel {
 
 export type Config = Pick<
   TopicConfig,
-  "partitions" | "durability" | "compression" | "segmentBytes" | "retentionBytes" | "cleanup"
+  | "partitions"
+  | "durability"
+  | "compression"
+  | "segmentBytes"
+  | "retentionBytes"
+  | "cleanup"
+  | "deleteRetentionMs"
 >;
 
 export interface TopicModel {
@@ -90,7 +100,15 @@ export interface Expected {
 export const levels: Readonly<Record<Durability, number>> = { memory: 0, os: 1, disk: 2 };
 
 export function newPartition(): PartitionModel {
-  return { records: [], startBefore: 0, start: 0, startMax: 0, visibleEnd: 0, syncedEnd: 0 };
+  return {
+    records: [],
+    startBefore: 0,
+    start: 0,
+    startMax: 0,
+    visibleEnd: 0,
+    syncedEnd: 0,
+    compactedBefore: 0,
+  };
 }
 
 export function modelOf(model: TopicModel, partition: number): PartitionModel {
@@ -127,14 +145,23 @@ export function expectedIn(model: TopicModel, partition: number): Expected {
   return { records, unplaced, endMax: records.length + holesMax };
 }
 
+/** What it may have, or may have had in this life. */
+export function configsOf({ config, configsAsked, configsBefore }: TopicModel): readonly Config[] {
+  return [config, ...configsAsked, ...configsBefore];
+}
+
+export function isCompacted({ cleanup }: Config): boolean {
+  return cleanup === "compact" || cleanup === "compact,delete";
+}
+
 /** Whether records go without anybody having asked for it. */
 function hasRetention(configs: readonly Config[]): boolean {
-  return configs.some(({ retentionBytes }) => retentionBytes >= 0);
+  return configs.some(({ retentionBytes, cleanup }) => retentionBytes >= 0 && cleanup !== "compact");
 }
 
 /** Up to where records may be gone: a deletion was asked for, or they are consumed, or there were too many. */
 export function startMaxOf(model: TopicModel, partition: number, end: number): number {
-  const configs = [model.config, ...model.configsAsked, ...model.configsBefore];
+  const configs = configsOf(model);
   if (hasRetention(configs)) return end;
   const { startMax } = modelOf(model, partition);
   if (!configs.some(({ cleanup }) => cleanup === "consumed") || model.groups.size === 0) return startMax;

@@ -3,6 +3,7 @@
 // complaint names the promise that does not hold (DESIGN, section 3).
 import type { AppendResult, Durability, LogRecord } from "@strandlog/log";
 import type { CrashKind } from "@strandlog/log/testing";
+import { type Compacted, checkCompacted } from "./compacted.js";
 import {
   type Config,
   checkAcknowledged,
@@ -112,6 +113,7 @@ export class Oracle {
     start: number,
     deletedMax: number,
     records: readonly LogRecord[],
+    compacted: Compacted,
   ): { next: number; found: Found } {
     const expected = expectedIn(model, partition);
     const known = modelOf(model, partition).records.length;
@@ -124,19 +126,28 @@ export class Oracle {
       const place = { partition, offset: record.offset };
       if (record.offset < start) fail("I9", model, place, "read although deleted");
       if (record.offset < next) fail("I2", model, place, "read twice or out of order");
-      for (let offset = Math.max(next, deletedMax); offset < record.offset; offset++)
-        if (expected.records[offset] !== undefined)
-          fail("I2", model, { partition, offset }, `missing: ${record.offset} came instead`);
       const entry = expected.records[record.offset] ?? matching(expected.unplaced, taken, record);
       if (entry === undefined) fail("I2", model, place, "read, but never submitted");
       if (record.key?.toString() !== entry.key || !sameBytes(record.value, entry.value))
         fail("I1", model, place, `holds another record, ${record.key?.toString()}, not ${entry.key}`);
-      const isGap = record.offset < known || entry.isJump === true || hasRefused;
-      if (record.offset > Math.max(next, deletedMax) && !isGap) fail("I2", model, place, "a hole before it");
+      // Something without a known place may have been there, and been compacted.
+      const isCompacted = next < compacted.after && expected.unplaced.length > 0;
+      const isGap = record.offset < known || entry.isJump === true || hasRefused || isCompacted;
+      // What it left a gap before may be gone, too.
+      const isHole = (offset: number): boolean =>
+        expected.records[offset] === undefined &&
+        expected.records.slice(offset, record.offset).find((each) => each !== undefined)?.isJump !== true;
+      if (!isGap && between(Math.max(next, deletedMax), record.offset).some(isHole))
+        fail("I2", model, place, "a hole before it");
       taken.add(entry);
       found.set(record.offset, entry);
       next = record.offset + 1;
     }
+    checkCompacted(model, partition, expected, found, {
+      from: Math.max(start, deletedMax),
+      next,
+      compacted,
+    });
     this.recordsChecked += records.length;
     return { next, found };
   }
@@ -145,25 +156,39 @@ export class Oracle {
   read(
     model: TopicModel,
     partition: number,
-    { start, must, startNow }: { start: number; must: number; startNow: number },
+    { start, must, startNow, compacted }: Look,
     records: readonly LogRecord[],
   ): void {
     const known = modelOf(model, partition);
     const deletedMax = Math.max(startMaxOf(model, partition, startNow), startNow);
-    const { next } = this.compare(model, partition, start, deletedMax, records);
+    const { next } = this.compare(model, partition, start, deletedMax, records, compacted);
     if (next < must && deletedMax < must && !this.isFailed)
       fail("I1", model, { partition, offset: next }, `readable up to here, acknowledged up to ${must}`);
     known.visibleEnd = Math.max(known.visibleEnd, next);
   }
 }
 
-/** A record whose place was not known is known by its key. */
+/** A look at a partition of the running log: where it started before, what had to be there, where it starts now. */
+interface Look {
+  readonly start: number;
+  readonly must: number;
+  readonly startNow: number;
+  readonly compacted: Compacted;
+}
+
+/** A record whose place was not known is known by what it holds. */
 function matching(
   unplaced: readonly Entry[],
   taken: ReadonlySet<Entry>,
-  { key }: LogRecord,
+  { key, value }: LogRecord,
 ): Entry | undefined {
-  return unplaced.find((entry) => entry.key === key?.toString() && !taken.has(entry));
+  return unplaced.find(
+    (entry) => entry.key === key?.toString() && !taken.has(entry) && sameBytes(value, entry.value),
+  );
+}
+
+function between(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index);
 }
 
 function sameBytes(left: Buffer | null, right: Buffer | null): boolean {

@@ -1,15 +1,19 @@
 // What a log shows that was opened again, compared with what the oracle knows. Looking changes nothing, so that many
 // crashes can be tried from one moment; adopting makes what was seen the truth from now on.
-import type { Log, LogRecord, Topic } from "@strandlog/log";
+import type { Clock, Log, LogRecord, Topic } from "@strandlog/log";
 import { Violation } from "@strandlog/log/testing";
+import { type Compacted, checkCompactedEnd } from "./compacted.js";
 import {
   type Config,
+  configsOf,
   type Entry,
   expectedIn,
   fail,
+  isCompacted,
   modelOf,
   newPartition,
   type Place,
+  placeOf,
   startMaxOf,
   type TopicModel,
   type TransactionModel,
@@ -19,6 +23,8 @@ import { type Ending, type Found, type Oracle, worseEnding } from "./oracle.js";
 interface SeenPartition {
   readonly start: number;
   readonly end: number;
+  /** Up to where it is compacted. */
+  readonly compactedEnd: number;
   readonly found: Found;
 }
 
@@ -33,7 +39,13 @@ interface SeenTopic {
 export type Seen = ReadonlyMap<TopicModel, SeenTopic>;
 
 /** Throws a Violation. `served`: what the recovery before this one has shown, which must still be there. */
-export async function look(oracle: Oracle, log: Log, ending: Ending, served?: Seen): Promise<Seen> {
+export async function look(
+  oracle: Oracle,
+  log: Log,
+  clock: Clock,
+  ending: Ending,
+  served?: Seen,
+): Promise<Seen> {
   const names = new Set(await log.topics());
   const seen = new Map<TopicModel, SeenTopic>();
   for (const model of oracle.topics) {
@@ -41,7 +53,7 @@ export async function look(oracle: Oracle, log: Log, ending: Ending, served?: Se
     if ((model.state === "alive" || served?.has(model) === true) && !isThere)
       fail("I1", model, undefined, "the topic is gone");
     if (model.state === "gone" && isThere) fail("I9", model, undefined, "the deleted topic came back");
-    if (isThere) seen.set(model, await lookAtTopic(oracle, log, model, ending, served?.get(model)));
+    if (isThere) seen.set(model, await lookAtTopic(oracle, log, clock, model, ending, served?.get(model)));
   }
   for (const name of names) throw new Violation(`I2: there is a topic "${name}" that nobody made`);
   checkTransactions(oracle, seen);
@@ -63,6 +75,7 @@ export function adopt(oracle: Oracle, seen: Seen): void {
 async function lookAtTopic(
   oracle: Oracle,
   log: Log,
+  clock: Clock,
   model: TopicModel,
   ending: Ending,
   served: SeenTopic | undefined,
@@ -71,7 +84,9 @@ async function lookAtTopic(
   const config = configOf(model, topic, served);
   const partitions: SeenPartition[] = [];
   for (let number = 0; number < config.partitions; number++)
-    partitions.push(await lookAtPartition(oracle, model, topic, number, ending, served?.partitions[number]));
+    partitions.push(
+      await lookAtPartition(oracle, clock, model, topic, number, ending, served?.partitions[number]),
+    );
   const groups = new Map<string, Map<number, number>>();
   for (const group of await topic.groups())
     groups.set(
@@ -100,6 +115,7 @@ function configOf(model: TopicModel, topic: Topic, served: SeenTopic | undefined
 
 async function lookAtPartition(
   oracle: Oracle,
+  clock: Clock,
   model: TopicModel,
   topic: Topic,
   number: number,
@@ -107,7 +123,7 @@ async function lookAtPartition(
   served: SeenPartition | undefined,
 ): Promise<SeenPartition> {
   const partition = topic.partition(number);
-  const { logStartOffset, highWatermark, logEndOffset } = await partition.describe();
+  const { logStartOffset, highWatermark, logEndOffset, compaction: before } = await partition.describe();
   const at = (offset: number): Place => ({ partition: number, offset });
   const { records: expected, endMax } = expectedIn(model, number);
   const isClean = ending === "closed" && !oracle.isFailed;
@@ -129,12 +145,18 @@ async function lookAtPartition(
     fail("I1", model, at(logStartOffset), `its start, yet deletion was asked for up to ${startMax}`);
   const records: LogRecord[] = [];
   for await (const record of partition.read()) records.push(record);
-  // Retention may be at work already.
-  const { logStartOffset: startNow } = await partition.describe();
-  const { next, found } = oracle.compare(model, number, logStartOffset, startNow, records);
+  // Retention and compaction may be at work already.
+  const { logStartOffset: startNow, compaction: after } = await partition.describe();
+  const compacted: Compacted = { before: before?.end ?? 0, after: after?.end ?? 0, clock };
+  checkCompactedEnd(model, number, compacted.before, {
+    served: served?.compactedEnd ?? 0,
+    logEndOffset,
+    mayBe: configsOf(model).some(isCompacted),
+  });
+  const { next, found } = oracle.compare(model, number, logStartOffset, startNow, records, compacted);
   if (next !== logEndOffset && startNow < logEndOffset)
     fail("I2", model, at(next), `reading ends here, the partition at ${logEndOffset}`);
-  return { start: startNow, end: logEndOffset, found };
+  return { start: startNow, end: logEndOffset, compactedEnd: compacted.after, found };
 }
 
 function checkGroups(
@@ -190,11 +212,16 @@ function isThere(seen: Seen, model: TopicModel, entry: Entry): boolean | undefin
   const partition = seen.get(model)?.partitions[entry.partition ?? -1];
   if (partition === undefined) return undefined;
   for (const found of partition.found.values()) if (found === entry) return true;
-  return partition.start > modelOf(model, entry.partition as number).startBefore ? undefined : false;
+  const { offset = -1 } = placeOf(entry) ?? {};
+  // What a compaction has taken out was there.
+  if (offset >= partition.start && offset < partition.compactedEnd) return true;
+  const { startBefore, compactedBefore } = modelOf(model, entry.partition as number);
+  const isCut = partition.start > startBefore || partition.compactedEnd > compactedBefore;
+  return isCut ? undefined : false;
 }
 
 function adoptTopic(model: TopicModel, { config, partitions, groups }: SeenTopic): void {
-  for (const [number, { start, end, found }] of partitions.entries()) {
+  for (const [number, { start, end, compactedEnd, found }] of partitions.entries()) {
     const partition = modelOf(model, number);
     const records = expectedIn(model, number).records.slice(0, end);
     for (const [offset, entry] of found) records[offset] = entry;
@@ -202,6 +229,7 @@ function adoptTopic(model: TopicModel, { config, partitions, groups }: SeenTopic
       settled(records[offset], { partition: number, offset }),
     );
     partition.startBefore = partition.start = partition.startMax = start;
+    partition.compactedBefore = compactedEnd;
     partition.visibleEnd = partition.syncedEnd = 0;
   }
   for (const { records } of model.partitions)
@@ -225,7 +253,7 @@ function adoptTopic(model: TopicModel, { config, partitions, groups }: SeenTopic
 /** The record as it is known from now on. */
 function settled(entry: Entry | undefined, place: Place): Entry | undefined {
   if (entry === undefined) return undefined;
-  const { key, value, level, dedupeId } = entry;
+  const { key, value, level, at, dedupeId } = entry;
   const id = dedupeId === undefined ? {} : { dedupeId };
-  return { key, value, level, ...id, place, acknowledged: true, rejected: false };
+  return { key, value, level, at, ...id, place, acknowledged: true, rejected: false };
 }
