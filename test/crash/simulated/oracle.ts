@@ -132,12 +132,12 @@ export class Oracle {
         fail("I1", model, place, `holds another record, ${record.key?.toString()}, not ${entry.key}`);
       // Something without a known place may have been there, and been compacted.
       const isCompacted = next < compacted.after && expected.unplaced.length > 0;
-      const isGap = record.offset < known || entry.isJump === true || hasRefused || isCompacted;
+      const isGap = entry.isJump === true || hasRefused || isCompacted;
       // What it left a gap before may be gone, too.
       const isHole = (offset: number): boolean =>
         expected.records[offset] === undefined &&
         expected.records.slice(offset, record.offset).find((each) => each !== undefined)?.isJump !== true;
-      if (!isGap && between(Math.max(next, deletedMax), record.offset).some(isHole))
+      if (!isGap && between(Math.max(next, deletedMax, known), record.offset).some(isHole))
         fail("I2", model, place, "a hole before it");
       taken.add(entry);
       found.set(record.offset, entry);
