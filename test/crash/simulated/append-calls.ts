@@ -8,7 +8,7 @@ import { randomKey, randomValue } from "./workload-choices.js";
 
 const idsPerTopic = 6;
 /** Of the records of a compacted topic whose places are known at once: without its place nobody can tell one from another. */
-const tombstoneShare = 0.1;
+export const tombstones = 0.1;
 /** Undefined: the topic's own. */
 const levelsAsked: readonly (Durability | undefined)[] = [
   undefined,
@@ -38,7 +38,7 @@ export class AppendCalls {
 
   /** At a level that is drawn by lot, unless it is said. */
   append(model: TopicModel, random: Random, level: Durability | "any" = "any"): void {
-    const base = this.newEntry(model, random, tombstoneShare);
+    const base = this.newEntry(model, random, { tombstones });
     const durability = level === "any" ? random.pick(levelsAsked) : level;
     const partition = random.below(model.config.partitions);
     const isPlaced = random.chance(0.7);
@@ -116,9 +116,13 @@ export class AppendCalls {
   }
 
   /** In a compacted topic the key is one of a few; without a value comes that share of its records. */
-  newEntry(model: TopicModel, random: Random, tombstones = 0): Entry {
+  newEntry(
+    model: TopicModel,
+    random: Random,
+    { tombstones = 0, bytesMax = Number.POSITIVE_INFINITY }: { tombstones?: number; bytesMax?: number } = {},
+  ): Entry {
     const number = this.#entries++;
-    const value = randomValue(random);
+    const value = randomValue(random)?.subarray(0, bytesMax) ?? null;
     const isKeyShared = isCompacted(model.config);
     return {
       key: isKeyShared ? randomKey(random) : `${number}`,

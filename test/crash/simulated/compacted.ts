@@ -2,6 +2,7 @@
 // latest record, and no other, unless that one has no value and has said so for long enough.
 import type { Clock } from "@strandlog/log";
 import { configsOf, type Entry, type Expected, fail, modelOf, type TopicModel } from "./models.js";
+import type { Outcome } from "./producers.js";
 
 /** How far a partition was compacted around the time that it was read. */
 export interface Compacted {
@@ -16,29 +17,42 @@ export function checkCompacted(
   partition: number,
   { records }: Expected,
   found: ReadonlyMap<number, Entry>,
-  { from, next, compacted }: { from: number; next: number; compacted: Compacted },
+  { from, next, compacted, outcome }: { from: number; next: number; compacted: Compacted; outcome: Outcome },
 ): void {
   const at = (offset: number): Entry | undefined => found.get(offset) ?? records[offset];
-  const latest = new Map<string, number>();
-  for (let offset = 0; offset < compacted.after; offset++) {
-    const entry = at(offset);
-    if (entry !== undefined) latest.set(entry.key, offset);
-  }
+  const latestBefore = (end: number): Map<string, number> => {
+    const latest = new Map<string, number>();
+    for (let offset = 0; offset < end; offset++) {
+      const entry = at(offset);
+      if (entry !== undefined && entry.marker === undefined && !isAborted(entry, outcome))
+        latest.set(entry.key, offset);
+    }
+    return latest;
+  };
+  const { before, after } = compacted;
+  const mayHide = latestBefore(after);
+  const mustHide = before === after ? mayHide : latestBefore(before);
   const retentionMs = Math.min(...configsOf(model).map(({ deleteRetentionMs }) => deleteRetentionMs));
   for (let offset = from; offset < next; offset++) {
     const entry = at(offset);
     if (entry === undefined) continue;
     const place = { partition, offset };
-    const last = latest.get(entry.key);
-    const isObsolete = last !== undefined && last > offset;
-    const isThere = found.has(offset);
-    if (isThere && isObsolete && offset < compacted.before)
-      fail("I9", model, place, `there, compacted up to ${compacted.before}, though ${last} has its key`);
-    if (isThere || (isObsolete && offset < compacted.after)) continue;
-    const mayGo = entry.value === null && compacted.clock.now() - entry.at >= retentionMs;
-    if (!mayGo || offset >= compacted.after)
-      fail("I2", model, place, `missing: "${entry.key}", compacted up to ${compacted.after}`);
+    const isHidden = (latest: ReadonlyMap<string, number>): boolean =>
+      entry.marker === undefined && (isAborted(entry, outcome) || (latest.get(entry.key) ?? -1) > offset);
+    if (found.has(offset)) {
+      if (offset < before && isHidden(mustHide))
+        fail("I9", model, place, `there, compacted up to ${before}, though it was aborted or is obsolete`);
+      continue;
+    }
+    const isOld = entry.value === null && compacted.clock.now() - entry.at >= retentionMs;
+    const mayGo = isHidden(mayHide) || (isOld && entry.marker === undefined);
+    if (!mayGo || offset >= after)
+      fail("I2", model, place, `missing: "${entry.key}", compacted up to ${after}`);
   }
+}
+
+function isAborted({ batch }: Entry, outcome: Outcome): boolean {
+  return batch?.transaction !== undefined && outcome(batch.transaction) === "aborted";
 }
 
 /** What a log that was opened again says of it. */

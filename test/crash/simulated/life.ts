@@ -7,6 +7,7 @@ import { FollowedCalls } from "./followed.js";
 import { GroupCalls } from "./group-calls.js";
 import { isCompacted, type TopicModel } from "./models.js";
 import type { Oracle } from "./oracle.js";
+import { ProducerCalls } from "./producer-calls.js";
 import { TopicCalls } from "./topic-calls.js";
 
 const outstandingMax = 24;
@@ -30,6 +31,7 @@ export class Life {
   readonly #appends: AppendCalls;
   readonly #topics: TopicCalls;
   readonly #groups: GroupCalls;
+  readonly #producers: ProducerCalls;
 
   constructor(simulation: Simulation, oracle: Oracle, options: LifeOptions) {
     this.#simulation = simulation;
@@ -39,6 +41,7 @@ export class Life {
     this.#appends = new AppendCalls(oracle, this.calls, simulation.clock);
     this.#topics = new TopicCalls(oracle, this.calls, simulation.clock);
     this.#groups = new GroupCalls(this.#appends, this.calls);
+    this.#producers = new ProducerCalls(oracle, this.calls, this.#appends);
   }
 
   /** Makes the calls of these numbers, and waits for all of them. */
@@ -76,7 +79,7 @@ export class Life {
 
   #call(log: Log, random: Random): void {
     const models = this.#alive();
-    const dice = random.below(105);
+    const dice = random.below(118);
     if (models.length === 0 || (dice < 4 && this.#oracle.topics.length < topicsMax)) {
       this.#topics.createAny(log, random);
       return;
@@ -99,6 +102,9 @@ export class Life {
     else if (dice < 50) this.#groups.appendAll(model, random);
     else if (dice < 56)
       this.#groups.consume(log, model, random.chance(0.5) ? random.pick(models) : undefined, random);
+    else if (dice < 66)
+      for (let count = random.pick([1, 1, 3]); count > 0; count--) this.#producers.produce(model, random);
+    else if (dice < 69) this.#producers.endTransaction(log, random);
     else
       for (let count = random.pick([1, 1, 1, 3, 12]); count > 0; count--) this.#appends.append(model, random);
   }

@@ -1,6 +1,7 @@
 // What the oracle knows of topics, records, transactions and groups: what was asked for, and what was promised.
 import type { AppendResult, Durability, Receipt, Topic, TopicConfig } from "@strandlog/log";
 import { Violation } from "@strandlog/log/testing";
+import type { SentBatch, TransactionEndModel } from "./producers.js";
 
 export interface Place {
   readonly partition: number;
@@ -10,7 +11,7 @@ export interface Place {
 export interface Entry {
   readonly key: string;
   readonly value: Buffer | null;
-  readonly level: Durability;
+  level: Durability;
   /** When it was submitted, in milliseconds since 1970. */
   readonly at: number;
   /** Undefined for records whose place nobody knows before they are acknowledged, and for those of earlier lives. */
@@ -21,6 +22,11 @@ export interface Entry {
   readonly isJump?: boolean;
   readonly dedupeId?: string;
   readonly transaction?: TransactionModel;
+  /** It is in a batch that a producer of Kafka's has numbered; at which place in it. */
+  readonly batch?: SentBatch;
+  readonly index?: number;
+  /** It is no record, but ends a producer's transaction. */
+  marker?: TransactionEndModel;
   place?: Place;
   acknowledged: boolean;
   rejected: boolean;
@@ -87,6 +93,8 @@ export interface TopicModel {
   readonly groups: Map<string, GroupModel>;
   /** Where the record with an id is. */
   readonly ids: Map<string, Place>;
+  /** Producers of Kafka's have written to it. */
+  hasProducers: boolean;
 }
 
 /** What a partition may hold: by offset where that is known, and what may be anywhere. */
@@ -115,10 +123,12 @@ export function modelOf(model: TopicModel, partition: number): PartitionModel {
   return model.partitions[partition] as PartitionModel;
 }
 
-export function placeOf({ place, receipt }: Entry): Place | undefined {
+export function placeOf({ place, receipt, index = 0 }: Entry): Place | undefined {
   if (place !== undefined) return place;
   const offset = receipt?.offset;
-  return offset === undefined ? undefined : { partition: (receipt as Receipt).partition, offset };
+  return offset === undefined
+    ? undefined
+    : { partition: (receipt as Receipt).partition, offset: offset + index };
 }
 
 /** Everything placed so far, by offset: what recovery found, then what was submitted since. */
@@ -179,7 +189,7 @@ export function startMaxOf(model: TopicModel, partition: number, end: number): n
 
 export function checkAcknowledged(model: TopicModel, entry: Entry, result: AppendResult): void {
   const place = { partition: result.partition, offset: result.offset };
-  const given = entry.receipt;
+  const given = entry.receipt === undefined ? undefined : placeOf(entry);
   if (given !== undefined && (result.offset !== given.offset || result.partition !== given.partition))
     fail("I1", model, place, `acknowledged elsewhere than at ${given.offset}`);
   if (levels[result.durability] < levels[entry.level])

@@ -1,7 +1,7 @@
 // What must be true, kept outside the engine: what was submitted, what was acknowledged at which level, what was
 // deleted, what groups have committed. recovered.ts compares it with what a log shows that was opened again. Each
 // complaint names the promise that does not hold (DESIGN, section 3).
-import type { AppendResult, Durability, LogRecord } from "@strandlog/log";
+import type { AppendResult, Durability } from "@strandlog/log";
 import type { CrashKind } from "@strandlog/log/testing";
 import { type Compacted, checkCompacted } from "./compacted.js";
 import {
@@ -18,6 +18,9 @@ import {
   type TopicModel,
 } from "./models.js";
 
+import { knownOutcome, type Outcome, type ProducerModel } from "./producers.js";
+import type { Item } from "./raw-look.js";
+
 /** How the last life ended: what it must have left behind. */
 export type Ending = CrashKind | "closed";
 
@@ -32,6 +35,7 @@ export type Found = Map<number, Entry>;
 
 export class Oracle {
   topics: TopicModel[] = [];
+  readonly producers: ProducerModel[] = [];
   recordsChecked = 0;
   /** The journal was seen to have failed. */
   isFailed = false;
@@ -48,6 +52,7 @@ export class Oracle {
       entries: [],
       groups: new Map(),
       ids: new Map(),
+      hasProducers: false,
     };
     this.topics.push(model);
     return model;
@@ -72,6 +77,8 @@ export class Oracle {
     if (dedupeId !== undefined) model.ids.set(dedupeId, place);
     entry.place = place;
     entry.acknowledged = true;
+    // It may have been sent again meanwhile, for less.
+    if (levels[result.durability] > levels[entry.level]) entry.level = result.durability;
   }
 
   /** The end of what must be there when only what reached `level` is. */
@@ -112,8 +119,9 @@ export class Oracle {
     partition: number,
     start: number,
     deletedMax: number,
-    records: readonly LogRecord[],
+    items: readonly Item[],
     compacted: Compacted,
+    outcome: Outcome,
   ): { next: number; found: Found } {
     const expected = expectedIn(model, partition);
     const known = modelOf(model, partition).records.length;
@@ -122,14 +130,14 @@ export class Oracle {
     const found: Found = new Map();
     const taken = new Set<Entry>();
     let next = start;
-    for (const record of records) {
+    for (const record of items) {
       const place = { partition, offset: record.offset };
       if (record.offset < start) fail("I9", model, place, "read although deleted");
       if (record.offset < next) fail("I2", model, place, "read twice or out of order");
       const entry = expected.records[record.offset] ?? matching(expected.unplaced, taken, record);
-      if (entry === undefined) fail("I2", model, place, "read, but never submitted");
-      if (record.key?.toString() !== entry.key || !sameBytes(record.value, entry.value))
-        fail("I1", model, place, `holds another record, ${record.key?.toString()}, not ${entry.key}`);
+      if (entry === undefined) fail("I2", model, place, `read, but never submitted: ${keyOf(record)}`);
+      if (keyOf(record) !== entry.key || !sameBytes(record.value, entry.value))
+        fail("I1", model, place, `holds another record, ${keyOf(record)}, not ${entry.key}`);
       // Something without a known place may have been there, and been compacted.
       const isCompacted = next < compacted.after && expected.unplaced.length > 0;
       const isGap = entry.isJump === true || hasRefused || isCompacted;
@@ -147,8 +155,9 @@ export class Oracle {
       from: Math.max(start, deletedMax),
       next,
       compacted,
+      outcome,
     });
-    this.recordsChecked += records.length;
+    this.recordsChecked += items.length;
     return { next, found };
   }
 
@@ -157,14 +166,16 @@ export class Oracle {
     model: TopicModel,
     partition: number,
     { start, must, startNow, compacted }: Look,
-    records: readonly LogRecord[],
+    items: readonly Item[],
   ): void {
     const known = modelOf(model, partition);
     const deletedMax = Math.max(startMaxOf(model, partition, startNow), startNow);
-    const { next } = this.compare(model, partition, start, deletedMax, records, compacted);
+    const { next, found } = this.compare(model, partition, start, deletedMax, items, compacted, knownOutcome);
     if (next < must && deletedMax < must && !this.isFailed)
       fail("I1", model, { partition, offset: next }, `readable up to here, acknowledged up to ${must}`);
     known.visibleEnd = Math.max(known.visibleEnd, next);
+    for (const [offset, entry] of found)
+      if (entry.marker !== undefined) entry.place ??= { partition, offset };
   }
 }
 
@@ -177,20 +188,23 @@ interface Look {
 }
 
 /** A record whose place was not known is known by what it holds. */
-function matching(
-  unplaced: readonly Entry[],
-  taken: ReadonlySet<Entry>,
-  { key, value }: LogRecord,
-): Entry | undefined {
-  return unplaced.find(
-    (entry) => entry.key === key?.toString() && !taken.has(entry) && sameBytes(value, entry.value),
+function matching(unplaced: readonly Entry[], taken: ReadonlySet<Entry>, item: Item): Entry | undefined {
+  const key = keyOf(item);
+  const same = unplaced.filter(
+    (entry) => entry.key === key && !taken.has(entry) && sameBytes(item.value, entry.value),
   );
+  // What was refused is hardly ever there, and then nothing came after it.
+  return same.find(({ rejected }) => !rejected) ?? same[0];
 }
 
 function between(from: number, to: number): number[] {
   return Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index);
 }
 
-function sameBytes(left: Buffer | null, right: Buffer | null): boolean {
-  return left === null || right === null ? left === right : left.equals(right);
+function keyOf({ key }: Item): string | undefined {
+  return key === null ? undefined : Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString();
+}
+
+function sameBytes(left: Uint8Array | null, right: Buffer | null): boolean {
+  return left === null || right === null ? left === right : right.equals(left);
 }

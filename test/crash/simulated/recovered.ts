@@ -1,6 +1,6 @@
 // What a log shows that was opened again, compared with what the oracle knows. Looking changes nothing, so that many
 // crashes can be tried from one moment; adopting makes what was seen the truth from now on.
-import type { Clock, Log, LogRecord, Topic } from "@strandlog/log";
+import type { Clock, Log, Topic } from "@strandlog/log";
 import { Violation } from "@strandlog/log/testing";
 import { type Compacted, checkCompactedEnd } from "./compacted.js";
 import {
@@ -20,6 +20,17 @@ import {
 } from "./models.js";
 import { type Ending, type Found, type Oracle, worseEnding } from "./oracle.js";
 
+import type { Outcome } from "./producers.js";
+import { itemsOf } from "./raw-look.js";
+import {
+  adoptProducers,
+  checkCommitted,
+  checkEnds,
+  type Ended,
+  endedIn,
+  outcomesOf,
+} from "./recovered-producers.js";
+
 interface SeenPartition {
   readonly start: number;
   readonly end: number;
@@ -36,7 +47,21 @@ interface SeenTopic {
   readonly groups: ReadonlyMap<string, ReadonlyMap<number, number>>;
 }
 
-export type Seen = ReadonlyMap<TopicModel, SeenTopic>;
+export type SeenTopics = ReadonlyMap<TopicModel, SeenTopic>;
+
+export interface Seen {
+  readonly topics: SeenTopics;
+  readonly ended: Ended;
+}
+
+/** What a look at a log needs to know. */
+interface Context {
+  readonly oracle: Oracle;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly ending: Ending;
+  readonly outcome: Outcome;
+}
 
 /** Throws a Violation. `served`: what the recovery before this one has shown, which must still be there. */
 export async function look(
@@ -47,23 +72,28 @@ export async function look(
   served?: Seen,
 ): Promise<Seen> {
   const names = new Set(await log.topics());
-  const seen = new Map<TopicModel, SeenTopic>();
+  const topics = new Map<TopicModel, SeenTopic>();
+  const ended = await endedIn(oracle, log, served?.ended);
+  const context: Context = { oracle, log, clock, ending, outcome: outcomesOf(ended) };
   for (const model of oracle.topics) {
     const isThere = names.delete(model.name);
-    if ((model.state === "alive" || served?.has(model) === true) && !isThere)
+    if ((model.state === "alive" || served?.topics.has(model) === true) && !isThere)
       fail("I1", model, undefined, "the topic is gone");
     if (model.state === "gone" && isThere) fail("I9", model, undefined, "the deleted topic came back");
-    if (isThere) seen.set(model, await lookAtTopic(oracle, log, clock, model, ending, served?.get(model)));
+    if (isThere) topics.set(model, await lookAtTopic(context, model, served?.topics.get(model)));
   }
   for (const name of names) throw new Violation(`I2: there is a topic "${name}" that nobody made`);
-  checkTransactions(oracle, seen);
+  const seen = { topics, ended };
+  checkTransactions(oracle, topics);
+  checkEnds(oracle, ended, topics);
   return seen;
 }
 
 /** What was seen is what must be there from now on. */
-export function adopt(oracle: Oracle, seen: Seen): void {
+export function adopt(oracle: Oracle, { topics, ended }: Seen): void {
+  adoptProducers(oracle, ended, topics);
   for (const model of oracle.topics) {
-    const shown = seen.get(model);
+    const shown = topics.get(model);
     model.state = shown === undefined ? "gone" : "alive";
     model.topic = shown?.topic;
     if (shown !== undefined) adoptTopic(model, shown);
@@ -73,20 +103,15 @@ export function adopt(oracle: Oracle, seen: Seen): void {
 }
 
 async function lookAtTopic(
-  oracle: Oracle,
-  log: Log,
-  clock: Clock,
+  context: Context,
   model: TopicModel,
-  ending: Ending,
   served: SeenTopic | undefined,
 ): Promise<SeenTopic> {
-  const topic = await log.existingTopic(model.name);
+  const topic = await context.log.existingTopic(model.name);
   const config = configOf(model, topic, served);
   const partitions: SeenPartition[] = [];
   for (let number = 0; number < config.partitions; number++)
-    partitions.push(
-      await lookAtPartition(oracle, clock, model, topic, number, ending, served?.partitions[number]),
-    );
+    partitions.push(await lookAtPartition(context, model, topic, number, served?.partitions[number]));
   const groups = new Map<string, Map<number, number>>();
   for (const group of await topic.groups())
     groups.set(
@@ -114,12 +139,10 @@ function configOf(model: TopicModel, topic: Topic, served: SeenTopic | undefined
 }
 
 async function lookAtPartition(
-  oracle: Oracle,
-  clock: Clock,
+  { oracle, clock, ending, outcome }: Context,
   model: TopicModel,
   topic: Topic,
   number: number,
-  ending: Ending,
   served: SeenPartition | undefined,
 ): Promise<SeenPartition> {
   const partition = topic.partition(number);
@@ -143,8 +166,7 @@ async function lookAtPartition(
   const startMax = Math.max(startMaxOf(model, number, logEndOffset), startMin);
   if (logStartOffset > startMax)
     fail("I1", model, at(logStartOffset), `its start, yet deletion was asked for up to ${startMax}`);
-  const records: LogRecord[] = [];
-  for await (const record of partition.read()) records.push(record);
+  const items = await itemsOf(model, partition, logEndOffset);
   // Retention and compaction may be at work already.
   const { logStartOffset: startNow, compaction: after } = await partition.describe();
   const compacted: Compacted = { before: before?.end ?? 0, after: after?.end ?? 0, clock };
@@ -153,9 +175,15 @@ async function lookAtPartition(
     logEndOffset,
     mayBe: configsOf(model).some(isCompacted),
   });
-  const { next, found } = oracle.compare(model, number, logStartOffset, startNow, records, compacted);
+  const { next, found } = oracle.compare(model, number, logStartOffset, startNow, items, compacted, outcome);
   if (next !== logEndOffset && startNow < logEndOffset)
     fail("I2", model, at(next), `reading ends here, the partition at ${logEndOffset}`);
+  if (model.hasProducers)
+    await checkCommitted(model, number, partition, oracle, outcome, {
+      found,
+      start: logStartOffset,
+      compactedEnd: compacted.before,
+    });
   return { start: startNow, end: logEndOffset, compactedEnd: compacted.after, found };
 }
 
@@ -183,7 +211,7 @@ function checkGroups(
 }
 
 /** All of a transaction, or nothing of it, as far as it can be seen. */
-function checkTransactions(oracle: Oracle, seen: Seen): void {
+function checkTransactions(oracle: Oracle, seen: SeenTopics): void {
   const transactions = new Set<TransactionModel>();
   for (const { entries } of oracle.topics)
     for (const { transaction } of entries) if (transaction !== undefined) transactions.add(transaction);
@@ -208,7 +236,7 @@ function checkTransactions(oracle: Oracle, seen: Seen): void {
 }
 
 /** Undefined when that cannot be told: its topic, or what is at the head of its partition, was deleted. */
-function isThere(seen: Seen, model: TopicModel, entry: Entry): boolean | undefined {
+function isThere(seen: SeenTopics, model: TopicModel, entry: Entry): boolean | undefined {
   const partition = seen.get(model)?.partitions[entry.partition ?? -1];
   if (partition === undefined) return undefined;
   for (const found of partition.found.values()) if (found === entry) return true;
@@ -253,7 +281,8 @@ function adoptTopic(model: TopicModel, { config, partitions, groups }: SeenTopic
 /** The record as it is known from now on. */
 function settled(entry: Entry | undefined, place: Place): Entry | undefined {
   if (entry === undefined) return undefined;
-  const { key, value, level, at, dedupeId } = entry;
+  const { key, value, level, at, dedupeId, batch, marker } = entry;
   const id = dedupeId === undefined ? {} : { dedupeId };
-  return { key, value, level, at, ...id, place, acknowledged: true, rejected: false };
+  const produced = { ...(batch && { batch }), ...(marker && { marker }) };
+  return { key, value, level, at, ...id, ...produced, place, acknowledged: true, rejected: false };
 }

@@ -5,6 +5,7 @@ import { topicOf } from "./append-calls.js";
 import type { FollowedCalls } from "./followed.js";
 import { type Config, isCompacted, modelOf, newPartition, type TopicModel } from "./models.js";
 import type { Oracle } from "./oracle.js";
+import { itemsOf } from "./raw-look.js";
 import { randomTopic } from "./workload-choices.js";
 
 const partitionsMax = 6;
@@ -119,14 +120,13 @@ export class TopicCalls {
       ({ receipt, acknowledged, level }) => receipt === undefined && !acknowledged && level !== durability,
     );
     const must = isBehind ? 0 : this.#oracle.acknowledgedEnd(model, number, durability);
-    const { compaction: compactionBefore } = await partition.describe();
-    const records = [];
-    for await (const record of partition.read()) records.push(record);
+    const { compaction: compactionBefore, highWatermark } = await partition.describe();
+    const items = await itemsOf(model, partition, highWatermark);
     const { logStartOffset: startNow, compaction } = await partition.describe();
     const compacted = { before: compactionBefore?.end ?? 0, after: compaction?.end ?? 0, clock: this.#clock };
     // While the log cannot take them, for want of space, records that are acknowledged in memory are not to be seen.
     const isStuck = durability === "memory" && this.#calls.hasTrouble;
-    this.#oracle.read(model, number, { start, must: isStuck ? 0 : must, startNow, compacted }, records);
+    this.#oracle.read(model, number, { start, must: isStuck ? 0 : must, startNow, compacted }, items);
   }
 
   sync(log: Log): void {
