@@ -5,7 +5,16 @@ import type { Random } from "@strandlog/log/testing";
 import { crc32c } from "../crc32c.js";
 import { type AppendCalls, tombstones, topicOf } from "./append-calls.js";
 import type { FollowedCalls } from "./followed.js";
-import { type Entry, fail, type GroupModel, levels, modelOf, type TopicModel } from "./models.js";
+import {
+  type Entry,
+  expectedIn,
+  fail,
+  type GroupModel,
+  levels,
+  modelOf,
+  startMaxOf,
+  type TopicModel,
+} from "./models.js";
 import type { Oracle } from "./oracle.js";
 import {
   markerKey,
@@ -42,7 +51,7 @@ export class ProducerCalls {
     const producer = this.#producer(random);
     const partition = random.below(model.config.partitions);
     if (producer.isEnding) return;
-    const isQuiet = producer.transaction === undefined && producer.sent.every(({ isSettled }) => isSettled);
+    const isQuiet = producer.transaction === undefined && producer.sent.every(isSettled);
     if (random.chance(0.04) && isQuiet) {
       producer.epoch++;
       producer.sent = [];
@@ -51,7 +60,7 @@ export class ProducerCalls {
     const durability = random.pick(levelsAsked);
     if (sent.length > 0 && random.chance(0.3))
       this.#sendAgain(random.pick(sent.slice(-underwayMax)), durability);
-    else if (sent.filter(({ isSettled }) => !isSettled).length < underwayMax)
+    else if (sent.slice(0, 1 - underwayMax).every(isSettled))
       this.#send(producer, model, partition, durability, random);
   }
 
@@ -87,7 +96,7 @@ export class ProducerCalls {
       bytes,
       transaction,
       entries: [],
-      isSettled: false,
+      underway: 1,
     };
     const receipt = topicOf(model).appendBatch(partition, Buffer.from(bytes), optionsOf(durability));
     batch.receipt = receipt;
@@ -99,7 +108,7 @@ export class ProducerCalls {
     const done = receipt
       .then((result) => this.#acknowledged(batch, result))
       .finally(() => {
-        batch.isSettled = true;
+        batch.underway--;
       });
     this.#calls.follow(`produce ${producer.id}/${sequence} to ${model.name}`, done, { models: [model] });
   }
@@ -116,7 +125,8 @@ export class ProducerCalls {
   #sendAgain(batch: SentBatch, durability: Durability | undefined): void {
     const { model, partition, sequence } = batch;
     const receipt = topicOf(model).appendBatch(partition, Buffer.from(batch.bytes), optionsOf(durability));
-    const done = receipt.then((result) => {
+    batch.underway++;
+    const compared = receipt.then((result) => {
       const place = placeOfBatch(batch);
       if (result.duplicate !== true || result.offset !== place?.offset)
         fail("I2", model, result, `sequence ${sequence} is at ${place?.offset}, and was taken in again`);
@@ -126,6 +136,9 @@ export class ProducerCalls {
         entry.place = { partition, offset: result.offset + index };
         entry.acknowledged = true;
       }
+    });
+    const done = compared.catch(unlessDeleted(model)).finally(() => {
+      batch.underway--;
     });
     this.#calls.follow(`produce ${sequence} to ${model.name} again`, done, { models: [model] });
   }
@@ -148,7 +161,7 @@ export class ProducerCalls {
     const producer = random.pick([...this.#oracle.producers, undefined]);
     const transaction = producer?.transaction;
     if (producer === undefined || transaction === undefined || producer.isEnding) return;
-    if (!transaction.batches.every(({ isSettled }) => isSettled)) return;
+    if (!producer.sent.every(isSettled)) return;
     const parts = transaction.parts.filter(
       ({ model }) => model.state === "alive" && model.topic !== undefined,
     );
@@ -211,9 +224,30 @@ export class ProducerCalls {
       );
     end.isAcknowledged = true;
     for (const { entry } of end.markers) entry.acknowledged = true;
-    for (const { group, place } of end.commits) group.committed.set(place.partition, place.offset);
+    for (const commit of end.commits) committed(commit);
     settleEnd(producer, end);
   }
+}
+
+/** A group that is new holds back what is consumed from now on. */
+function committed({ model, group, place }: TransactionEndModel["commits"][number]): void {
+  const { partition, offset } = place;
+  const known = modelOf(model, partition);
+  const { length } = expectedIn(model, partition).records;
+  known.startMax = Math.max(known.startMax, startMaxOf(model, partition, length));
+  group.committed.set(partition, offset);
+  group.pending.splice(group.pending.indexOf(place), 1);
+}
+
+/** What it repeats was refused. */
+function unlessDeleted(model: TopicModel): (error: unknown) => void {
+  return (error) => {
+    if (model.state === "alive" || (error as { code?: string }).code !== "BACKPRESSURE") throw error;
+  };
+}
+
+function isSettled({ underway }: SentBatch): boolean {
+  return underway === 0;
 }
 
 function optionsOf(durability: Durability | undefined): { idempotent: true; durability?: Durability } {

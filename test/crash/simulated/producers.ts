@@ -29,7 +29,8 @@ export interface SentBatch {
   receipt?: Receipt;
   /** In this life. */
   entries: Entry[];
-  isSettled: boolean;
+  /** How often it is on its way. */
+  underway: number;
 }
 
 export interface ProducedTransaction {

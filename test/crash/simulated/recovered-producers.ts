@@ -161,7 +161,7 @@ export function adoptProducers({ producers }: Oracle, ended: Ended, seen: SeenTo
       const place = placeOfBatch(batch);
       if (place !== undefined) batch.place = place;
       batch.entries = [];
-      batch.isSettled = true;
+      batch.underway = 0;
     }
   }
 }
