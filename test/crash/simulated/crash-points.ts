@@ -12,7 +12,8 @@ import {
 } from "@strandlog/log/testing";
 import { checkLeftovers } from "./leftovers.js";
 import { type Ending, type Oracle, worseEnding } from "./oracle.js";
-import { look, type Seen } from "./recovered.js";
+import { look } from "./recovered.js";
+import type { Seen } from "./seen.js";
 
 export interface CrashPointOptions {
   readonly seed: number;

@@ -1,7 +1,6 @@
 // What the oracle knows of topics, records, transactions and groups: what was asked for, and what was promised.
 import type { AppendResult, Durability, Receipt, Topic, TopicConfig } from "@strandlog/log";
 import { Violation } from "@strandlog/log/testing";
-import type { SentBatch, TransactionEndModel } from "./producers.js";
 
 export interface Place {
   readonly partition: number;
@@ -95,6 +94,63 @@ export interface TopicModel {
   readonly ids: Map<string, Place>;
   /** Producers of Kafka's have written to it. */
   hasProducers: boolean;
+}
+
+/** One of Kafka's producers. */
+export interface ProducerModel {
+  readonly id: number;
+  readonly isTransactional: boolean;
+  epoch: number;
+  /** Of this epoch, in order: what it may send again. */
+  sent: SentBatch[];
+  /** What it has open. */
+  transaction: ProducedTransaction | undefined;
+  /** How its transactions were to end, in order, since the last recovery. */
+  ends: TransactionEndModel[];
+  /** The last one that the last recovery has shown. */
+  ended: TransactionEndModel | undefined;
+  isEnding: boolean;
+}
+
+/** A batch that a producer has numbered. */
+export interface SentBatch {
+  readonly model: TopicModel;
+  readonly partition: number;
+  readonly sequence: number;
+  readonly count: number;
+  readonly bytes: Buffer;
+  readonly transaction: ProducedTransaction | undefined;
+  /** Of its first record. */
+  place?: Place;
+  receipt?: Receipt;
+  /** In this life. */
+  entries: Entry[];
+  /** How often it is on its way. */
+  underway: number;
+}
+
+/** What a producer writes, batch after batch, until it is ended. */
+export interface ProducedTransaction {
+  readonly producer: ProducerModel;
+  batches: SentBatch[];
+  /** Where it has written, or may have. */
+  readonly parts: { readonly model: TopicModel; readonly partition: number }[];
+  /** How it ended, once that is certain. */
+  end: TransactionEndModel | undefined;
+}
+
+/** The end of such a transaction, as it was asked for. */
+export interface TransactionEndModel {
+  /** What the coordinator's entry says from then on. */
+  readonly id: string;
+  readonly epoch: number;
+  readonly isCommit: boolean;
+  readonly transaction: ProducedTransaction;
+  readonly markers: { readonly model: TopicModel; readonly entry: Entry }[];
+  readonly commits: { readonly model: TopicModel; readonly group: GroupModel; readonly place: Place }[];
+  isAcknowledged: boolean;
+  /** It was refused, and nothing of it is there. */
+  isOut: boolean;
 }
 
 /** What a partition may hold: by offset where that is known, and what may be anywhere. */

@@ -13,12 +13,13 @@ import {
   levels,
   modelOf,
   newPartition,
+  type ProducerModel,
   placeOf,
   startMaxOf,
   type TopicModel,
 } from "./models.js";
 
-import { knownOutcome, type Outcome, type ProducerModel } from "./producers.js";
+import { knownOutcome, type Outcome } from "./producers.js";
 import type { Item } from "./raw-look.js";
 
 /** How the last life ended: what it must have left behind. */

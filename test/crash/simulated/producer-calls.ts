@@ -12,21 +12,15 @@ import {
   type GroupModel,
   levels,
   modelOf,
-  startMaxOf,
-  type TopicModel,
-} from "./models.js";
-import type { Oracle } from "./oracle.js";
-import {
-  markerKey,
-  newProducer,
   type ProducedTransaction,
   type ProducerModel,
-  placeOfBatch,
   type SentBatch,
-  settleEnd,
-  stateKey,
+  startMaxOf,
+  type TopicModel,
   type TransactionEndModel,
-} from "./producers.js";
+} from "./models.js";
+import type { Oracle } from "./oracle.js";
+import { markerKey, newProducer, placeOfBatch, settleEnd, stateKey } from "./producers.js";
 
 const producersMax = 3;
 // As many as the log remembers of each producer.

@@ -3,23 +3,19 @@
 // get that and nothing else.
 import type { Log, Partition } from "@strandlog/log";
 import { Violation } from "@strandlog/log/testing";
-import { type Entry, fail, modelOf, type TopicModel } from "./models.js";
-import type { Oracle } from "./oracle.js";
 import {
-  type Outcome,
-  outcomeOf,
+  type Entry,
+  fail,
+  modelOf,
   type ProducedTransaction,
   type ProducerModel,
-  placeOfBatch,
-  settleEnd,
-  stateKey,
+  type TopicModel,
   type TransactionEndModel,
-} from "./producers.js";
+} from "./models.js";
+import type { Oracle } from "./oracle.js";
+import { type Outcome, outcomeOf, placeOfBatch, settleEnd, stateKey } from "./producers.js";
 import { committedIn } from "./raw-look.js";
-import type { SeenTopics } from "./recovered.js";
-
-/** Of each producer the last transaction that has ended. */
-export type Ended = ReadonlyMap<ProducerModel, TransactionEndModel | undefined>;
+import type { Ended, SeenTopics } from "./seen.js";
 
 /** What the coordinator's entries say. Throws a Violation. */
 export async function endedIn({ producers }: Oracle, log: Log, served: Ended | undefined): Promise<Ended> {

@@ -18,41 +18,12 @@ import {
   type TopicModel,
   type TransactionModel,
 } from "./models.js";
-import { type Ending, type Found, type Oracle, worseEnding } from "./oracle.js";
+import { type Ending, type Oracle, worseEnding } from "./oracle.js";
 
 import type { Outcome } from "./producers.js";
 import { itemsOf } from "./raw-look.js";
-import {
-  adoptProducers,
-  checkCommitted,
-  checkEnds,
-  type Ended,
-  endedIn,
-  outcomesOf,
-} from "./recovered-producers.js";
-
-interface SeenPartition {
-  readonly start: number;
-  readonly end: number;
-  /** Up to where it is compacted. */
-  readonly compactedEnd: number;
-  readonly found: Found;
-}
-
-interface SeenTopic {
-  readonly topic: Topic;
-  readonly config: Config;
-  readonly partitions: readonly SeenPartition[];
-  /** By group, then by partition. */
-  readonly groups: ReadonlyMap<string, ReadonlyMap<number, number>>;
-}
-
-export type SeenTopics = ReadonlyMap<TopicModel, SeenTopic>;
-
-export interface Seen {
-  readonly topics: SeenTopics;
-  readonly ended: Ended;
-}
+import { adoptProducers, checkCommitted, checkEnds, endedIn, outcomesOf } from "./recovered-producers.js";
+import type { Seen, SeenPartition, SeenTopic, SeenTopics } from "./seen.js";
 
 /** What a look at a log needs to know. */
 interface Context {
