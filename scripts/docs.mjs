@@ -34,7 +34,8 @@ mkdirSync(cache, { recursive: true });
 /** One page's snippets share a directory that is empty at first; each is a process of its own. */
 function runSnippets(page) {
   const directory = mkdtempSync(join(cache, "docs-"));
-  const options = { cwd: directory, stdio: "pipe", encoding: "utf8", timeout: 60_000 };
+  // So long none takes, on whatever machine, unless it never ends.
+  const options = { cwd: directory, stdio: "pipe", encoding: "utf8", timeout: 300_000 };
   try {
     const snippets = [...readFileSync(join(root, page), "utf8").matchAll(/```(js|sh)\n(.*?)```/gs)];
     for (const [index, [, language, code]] of snippets.entries()) {

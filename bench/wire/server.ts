@@ -61,14 +61,20 @@ export async function start(command: readonly string[], port: number): Promise<S
   };
 }
 
-/** One that was free a moment ago. */
+/** One that is free, and not of those that the system gives to whoever asks for any: it stays free until it is used. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, host);
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" ? (address?.port ?? 0) : 0;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const server = createServer().listen(port, host);
+    const isFree = await once(server, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 function answers(port: number): Promise<boolean> {

@@ -47,8 +47,8 @@ export async function classpathOf(
     });
     return (await ended(child)).exitCode === 0 ? readFileSync(cache, "utf8") : undefined;
   };
-  // Offline it also answers with what happens to be there, and leaves out the rest.
-  return (await ask([])) ?? (await ask(["--offline"]));
+  // What is fetched may fail once. Offline it also answers with what happens to be there, and leaves out the rest.
+  return (await ask([])) ?? (await ask([])) ?? (await ask(["--offline"]));
 }
 
 export function ended(child: ChildProcess): Promise<{ exitCode: number; signal: string | null }> {

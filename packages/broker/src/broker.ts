@@ -14,6 +14,7 @@ import { TransactionCoordinator } from "./coordinator/transaction-coordinator.js
 import { connectionsMax, inFlightBytesMax, ownBytesMax } from "./limits.js";
 import { type BrokerListener, Listener, type ListenerHost } from "./listener.js";
 import { type BrokerOptions, brokerSettings } from "./options.js";
+import { ReadMemory } from "./read-memory.js";
 import { Authenticator } from "./security/index.js";
 import { TopicDirectory } from "./topic-directory.js";
 
@@ -67,6 +68,7 @@ export async function listenWith(
     producerIds,
     transactions,
     budget: new ByteBudget(inFlightBytesMax, ownBytesMax),
+    readMemory: new ReadMemory(),
     authenticator,
     report,
     ...more,
@@ -143,9 +145,11 @@ class KafkaServer implements Broker, ListenerHost {
     return this.#listeners.reduce((sum, { connectionCount }) => sum + connectionCount, 0) < connectionsMax;
   }
 
-  accept(socket: Socket, { settings }: Listener): void {
+  accept(socket: Socket, { settings, isLocal }: Listener): void {
     const advertised = settings.advertised ?? localAddressOf(socket);
-    const connection = new Connection(socket, { advertised, mechanisms: settings.sasl }, this.#broker);
+    const isPrivate = isLocal || settings.tls !== undefined;
+    const entrance = { advertised, mechanisms: settings.sasl, isLocal, isPrivate };
+    const connection = new Connection(socket, entrance, this.#broker);
     this.#connections.add(connection);
     void connection.closed.then(() => this.#connections.delete(connection));
     if (this.#closed !== undefined) connection.destroy();

@@ -19,7 +19,7 @@ import {
   serve,
 } from "./test-support.js";
 
-const parked = { maxWaitMs: 60_000 };
+const parked = { maxWaitMs: 300_000 };
 
 function int32(value: number): string {
   const bytes = Buffer.alloc(4);
@@ -47,7 +47,8 @@ test("a length that no request has ends the connection, and no other", async (t)
     const client = await Client.connect(t, broker);
     client.socket.write(Buffer.from(hex, "hex"));
     await client.closed();
-    assert.match(String(errors.pop()), /a frame of -?\d+ bytes/);
+    const told = hex.startsWith("1603") ? /TLS where there should be a frame/ : /a frame of -?\d+ bytes/;
+    assert.match(String(errors.pop()), told);
     assert.equal(events.pop(), "connection-failed 127.0.0.1");
     await other.ping();
   }
@@ -166,8 +167,8 @@ test("an answer has to be taken in time", async (t) => {
   for (let n = 0; n < 5; n++) client.send(apis.fetch, 12, fetchFrom("orders", 0, limits));
   const other = await Client.connect(t, broker);
   const socket = sockets[0] as Socket;
+  await other.until(() => socket.writableNeedDrain);
   await other.untilAtRest(socket);
-  assert.equal(socket.writableNeedDrain, true);
   clock.advance(sendMsMax);
   await other.ping();
   assert.equal(socket.destroyed, false);

@@ -44,6 +44,8 @@ interface Begun {
 export interface Entrance {
   readonly advertised: Session["advertised"];
   readonly mechanisms: readonly SaslMechanism[] | undefined;
+  readonly isLocal: Session["isLocal"];
+  readonly isPrivate: Session["isPrivate"];
 }
 
 /** What is answered while it is not known who the client is. */
@@ -68,6 +70,8 @@ export class Connection implements Holder {
   #pipelinedBytes = 0;
   /** What an answer takes that was made when its turn had come. */
   #answerBytes = 0;
+  /** What to do when that has left. */
+  #whenSent: (() => void)[] = [];
   /** All of it together. */
   #heldBytes = 0;
   #isBeginning = false;
@@ -84,19 +88,20 @@ export class Connection implements Holder {
   #waitingSinceMs = 0;
   readonly closed: Promise<void>;
 
-  constructor(socket: Socket, { advertised, mechanisms }: Entrance, broker: BrokerContext) {
+  constructor(socket: Socket, { mechanisms, ...entrance }: Entrance, broker: BrokerContext) {
     this.#socket = socket;
     this.#broker = broker;
     const authentication = mechanisms === undefined ? undefined : this.#authenticationBy(mechanisms);
     if (authentication !== undefined) this.#splitter.frameBytesMax = unauthenticatedBytesMax;
     this.#session = {
-      advertised,
+      ...entrance,
       clientHost: socket.remoteAddress ?? "",
       signal: this.#over.signal,
       get isGone() {
         return socket.destroyed;
       },
       reserve: (bytes) => this.#reserve(bytes),
+      whenSent: (action) => this.#whenSent.push(action),
       authentication,
     };
     this.#lastActiveMs = broker.log.clock.elapsedMs();
@@ -268,8 +273,10 @@ export class Connection implements Holder {
       for (let begun = this.#begun.shift(); begun !== undefined; begun = this.#begun.shift()) {
         const { response: ready } = begun;
         const response = typeof ready === "function" ? await this.#made(ready) : ready;
+        const whenSent = this.#whenSent;
+        this.#whenSent = [];
         if (this.#socket.destroyed) return;
-        if (response !== undefined && !this.#send(response)) await this.#taken();
+        if (response !== undefined && !this.#send(response, whenSent)) await this.#taken();
         this.#pipelined--;
         this.#pipelinedBytes -= begun.bytes;
         this.#answerBytes = 0;
@@ -300,11 +307,15 @@ export class Connection implements Holder {
   }
 
   /** False if the client does not read as fast as it asks. */
-  #send(chunks: readonly Buffer[]): boolean {
+  #send(chunks: readonly Buffer[], whenSent: readonly (() => void)[]): boolean {
     const socket = this.#socket;
     let isTaken = true;
     socket.cork();
-    for (const chunk of chunks) isTaken = socket.write(chunk);
+    const sent = (error?: Error | null): void => {
+      if (error == null) for (const action of whenSent) action();
+    };
+    for (const [index, chunk] of chunks.entries())
+      isTaken = index === chunks.length - 1 ? socket.write(chunk, sent) : socket.write(chunk);
     socket.uncork();
     return isTaken;
   }

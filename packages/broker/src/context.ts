@@ -7,6 +7,7 @@ import type { GroupCoordinator } from "./coordinator/group-coordinator.js";
 import type { ProducerIds } from "./coordinator/producer-ids.js";
 import type { TransactionCoordinator } from "./coordinator/transaction-coordinator.js";
 import type { BrokerSettings } from "./options.js";
+import type { ReadMemory } from "./read-memory.js";
 import type { Authentication, Authenticator } from "./security/index.js";
 import type { TopicDirectory } from "./topic-directory.js";
 
@@ -20,6 +21,7 @@ export interface BrokerContext {
   readonly transactions: TransactionCoordinator;
   /** Of all connections together. */
   readonly budget: ByteBudget;
+  readonly readMemory: ReadMemory;
   /** There if a listener asks who its clients are. */
   readonly authenticator: Authenticator | undefined;
   /** Told what has gone wrong, and what that has meant for which client, if for any. */
@@ -57,6 +59,12 @@ export interface Session {
    * kept for it until it is there, or this is asked again.
    */
   readonly reserve: (bytes: number) => number;
+  /** What to do when the answer in the making has left: nobody reads its bytes any more. Not done if it never leaves. */
+  readonly whenSent: (action: () => void) => void;
+  /** Its listener lets in only programs of this machine. */
+  readonly isLocal: boolean;
+  /** Nobody on the network hears what is said: it stays in this machine, or is TLS. */
+  readonly isPrivate: boolean;
   /** How far the client has come in saying who it is, if its listener asks. */
   readonly authentication: Authentication | undefined;
 }

@@ -43,10 +43,13 @@ class Sender {
   }
 }
 
-/** Two large requests use up the memory, of which one is favoured; a third one has to wait. */
+/**
+ * Two large requests use up the memory, of which one is favoured; a third one has to wait. The clock stands still: so
+ * long a request may take, on whatever machine.
+ */
 async function serveInShortage(
   t: TestContext,
-  options: LogOptions = {},
+  options: LogOptions = { clock: new ManualClock() },
   before: (served: Served) => Promise<void> = async () => undefined,
 ) {
   const sockets = accepted(t);

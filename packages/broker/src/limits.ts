@@ -43,6 +43,10 @@ export const fetchWaitMsMax: number = 5 * 60_000;
 export const createdPartitionsMax = 10_000;
 /** What one Fetch answers at most, as with Kafka. */
 export const fetchBytesMax: number = 55 * mebibyte;
+/** What a partition's part of it is read into: what clients ask of one if they are not told otherwise. */
+export const fetchMemoryBytes: number = mebibyte;
+/** So many of these wait to be used again. */
+export const fetchMemoryKept = 8;
 export const groupMembersMax = 1000;
 /** Groups that have members or expect some. */
 export const groupsMax = 10_000;
@@ -64,9 +68,23 @@ export const sessionTimeoutMsMax: number = 30 * 60_000;
 export const transactionTimeoutMsMax: number = 15 * 60_000;
 /** A transactional id that nobody has used for this long is forgotten, as with Kafka. */
 export const transactionalIdIdleMsMax: number = 7 * 24 * 60 * 60_000;
-export const transactionalIdLengthMax = 249;
-/** Partitions and offsets of one transaction: what is remembered of it goes into one write of the log. */
-export const transactionPlacesMax = 10_000;
+/** In UTF-8. */
+export const transactionalIdBytesMax = 249;
+/**
+ * So many are remembered, more than twice as many as there are connections. When they are used up, a new one takes the place of the one that nobody has used for longest,
+ * if that is at least an hour and it has no transaction open; otherwise the new one has to come again later.
+ */
+export const transactionalIdsMax = 2000;
+export const transactionalIdIdleMsMin: number = 60 * 60_000;
+/** Partitions of one transaction, and offsets; all about it is written anew with each request that adds some. */
+export const transactionPlacesMax = 1000;
+export const transactionBytesMax: number = 256 * 1024;
+/** What all open transactions take; beyond it, each may grow to a little. So a broker does with 256 MiB, see above. */
+export const transactionsBytesMax: number = 2 * mebibyte;
+export const transactionBytesModest = 512;
+
+/** Beyond so many, clients make no new ones: all of them are in memory. */
+export const usersMax = 2000;
 
 export function isGroupId(groupId: string): boolean {
   return groupId !== "" && groupId.length <= groupIdLengthMax;

@@ -56,6 +56,12 @@ export class Listener implements BrokerListener {
     return { host: address.address, port: address.port };
   }
 
+  /** It listens where only programs of this machine can connect to. */
+  get isLocal(): boolean {
+    const address = this.#server.address();
+    return typeof address === "object" && /^(127\.|::1$)/.test(address?.address ?? "");
+  }
+
   get bootstrap(): string {
     return addressText(this.address);
   }
@@ -132,10 +138,23 @@ export class Listener implements BrokerListener {
       const client = socket.remoteAddress;
       socket.destroy();
       // Who leaves in the middle of it, as those do who only look whether the port is open, is no news.
-      if (error.code !== "ECONNRESET") this.#host.report(error, { event: "handshake-failed", client });
+      if (error.code !== "ECONNRESET")
+        this.#host.report(inPlainWords(error), { event: "handshake-failed", client });
     });
     return server;
   }
+}
+
+/** OpenSSL's words for bytes that are no TLS at all. */
+const noTls: readonly unknown[] = [
+  "ERR_SSL_WRONG_VERSION_NUMBER",
+  "ERR_SSL_HTTP_REQUEST",
+  "ERR_SSL_HTTPS_PROXY_REQUEST",
+];
+
+function inPlainWords(error: NodeJS.ErrnoException): Error {
+  const message = `the client does not speak TLS, as it has to on this listener (${error.message.trim()})`;
+  return noTls.includes(error.code) ? new Error(message, { cause: error }) : error;
 }
 
 function clientOf({ remoteAddress, remotePort }: Socket): string {

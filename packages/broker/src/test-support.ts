@@ -102,6 +102,9 @@ export class ManualClock implements Clock {
   }
 }
 
+/** The system may hold back an acknowledgement for 40 ms, or 200: a connection that pauses for less is not at rest. */
+const tcpPauseMsMax = 250;
+
 /** Stands for no topic. */
 export const noId = "AAAAAAAAAAAAAAAAAAAAAA";
 
@@ -233,9 +236,12 @@ export class Client {
 
   /** Gives the broker time until one of its ends of connections neither takes nor gives any more. */
   async untilAtRest(socket: Socket): Promise<void> {
-    for (let before = -1; before < socket.bytesRead + socket.bytesWritten; ) {
-      before = socket.bytesRead + socket.bytesWritten;
-      for (let n = 0; n < 20; n++) await this.ping();
+    let [before, sinceMs, pings] = [-1, 0, 0];
+    while (pings < 20 || performance.now() - sinceMs < tcpPauseMsMax) {
+      const moved = socket.bytesRead + socket.bytesWritten;
+      if (moved !== before) [before, sinceMs, pings] = [moved, performance.now(), 0];
+      await this.ping();
+      pings++;
     }
   }
 

@@ -146,7 +146,7 @@ test("timeouts and ids that make no sense are refused", async (t) => {
   for (const transactionTimeoutMs of [0, -1, 15 * 60_000 + 1]) {
     assert.equal(await producer.initialize({ transactionTimeoutMs }), ErrorCode.INVALID_TRANSACTION_TIMEOUT);
   }
-  for (const transactionalId of ["", "x".repeat(250)])
+  for (const transactionalId of ["", "x".repeat(250), "ü".repeat(125)])
     assert.equal(await producer.initialize({ transactionalId }), ErrorCode.INVALID_REQUEST);
 });
 

@@ -13,8 +13,6 @@ import { crc32c } from "./record/index.js";
 import type { RecoveryProgress } from "./storage/file/open-file-storage.js";
 import { cleanUp, openAt, settlesSoon, temporaryDirectory, valuesOf, withCode } from "./test-support.js";
 
-const patienceMs = 30_000;
-
 /** A log with the records "0" to count − 1 in the topic "a", each in its own batch. */
 async function openWith(
   t: TestContext,
@@ -54,7 +52,7 @@ async function startHolder(t: TestContext, directory: string): Promise<ChildProc
     stdio: ["ignore", "pipe", "inherit"],
   });
   cleanUp(t, () => stop(child));
-  await settlesSoon(once(child.stdout as Readable, "data"), "the child's opening", patienceMs);
+  await settlesSoon(once(child.stdout as Readable, "data"), "the child's opening");
   return child;
 }
 

@@ -79,11 +79,14 @@ export function withCode(code: ErrorCode): (error: unknown) => boolean {
   };
 }
 
+/** So long nothing takes, on whatever machine, unless it never ends. */
+const patienceMs = 60_000;
+
 /** Settles with the promise, or fails when it takes so long that it never will. */
-export async function settlesSoon<T>(promise: Promise<T>, what: string, withinMs = 5000): Promise<T> {
+export async function settlesSoon<T>(promise: Promise<T>, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new assert.AssertionError({ message: `${what} hangs` })), withinMs);
+    timer = setTimeout(() => reject(new assert.AssertionError({ message: `${what} hangs` })), patienceMs);
   });
   try {
     return await Promise.race([promise, tooLate]);

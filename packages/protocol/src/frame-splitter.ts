@@ -3,6 +3,8 @@
 import { ProtocolError } from "./errors.js";
 
 const lengthBytes = 4;
+/** With what a TLS handshake begins: its record type, and the first byte of a version. */
+const tlsHandshake = 0x1603;
 /** So much is taken at once for a frame that has only been announced. */
 const trustedBytes = 1024 * 1024;
 /** What has been taken is enough for so many times as much. What is not used of it the system need not have. */
@@ -56,6 +58,8 @@ export class FrameSplitter {
 
   #begin(length: number): void {
     if (length <= 0 || length > this.frameBytesMax) {
+      if (length >>> 16 === tlsHandshake)
+        throw new ProtocolError("TLS where there should be a frame: one side speaks TLS, the other does not");
       throw new ProtocolError(`a frame of ${length} bytes: there may be 1 to ${this.frameBytesMax}`);
     }
     this.#headBytes = 0;

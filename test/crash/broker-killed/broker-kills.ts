@@ -16,7 +16,7 @@ const moments = ["opening", "load", "load", "record", "record", "record", "stop"
 const loadMsMax = 400;
 const openMsMax = 500;
 const recordsUntilKillMax = 800;
-const patienceMs = 60_000;
+const patienceMs = 180_000;
 const sayEvery = 50;
 
 export interface BrokerTotals extends Totals {

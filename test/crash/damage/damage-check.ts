@@ -105,7 +105,7 @@ function touchesLastBlock({ files, ending }: Sample, mutation: Mutation): boolea
   return isIn(mutation.at) || (mutation.kind === "swap" && isIn(mutation.other));
 }
 
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 
 /** What takes longer hangs. */
 async function inTime<T>(work: Promise<T>): Promise<T> {

@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
 import { type Api, decodeResponse, encodeRequest, FrameSplitter } from "@strandlog/protocol";
 
 /** A broker that has not answered or closed by then has been stopped by what it was sent. */
-const answerMsMax = 15_000;
+const answerMsMax = 60_000;
 const answerBytesMax = 2 ** 30;
 
 export class Attacker {
@@ -45,6 +45,22 @@ export class Attacker {
     body: A["request"]["encodable"],
   ): Promise<A["response"]["decoded"]> {
     this.send(api, apiVersion, body);
+    return this.#answer(api, apiVersion);
+  }
+
+  /** One after the other, without waiting. */
+  async askAll<A extends Api>(
+    api: A,
+    apiVersion: number,
+    bodies: readonly A["request"]["encodable"][],
+  ): Promise<A["response"]["decoded"][]> {
+    for (const body of bodies) this.send(api, apiVersion, body);
+    const answers: A["response"]["decoded"][] = [];
+    while (answers.length < bodies.length) answers.push(await this.#answer(api, apiVersion));
+    return answers;
+  }
+
+  async #answer<A extends Api>(api: A, apiVersion: number): Promise<A["response"]["decoded"]> {
     const frame = await this.frame();
     if (frame === undefined) throw new Error(`${api.name} was not answered: the connection was closed`);
     return decodeResponse(api, apiVersion, frame).body;

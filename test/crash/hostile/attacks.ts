@@ -7,6 +7,7 @@ import { FrameForger } from "../fuzz/frame-forger.js";
 import { Attacker } from "./attacker.js";
 import { badBatches, bomb, bombTime, goodBatch } from "./bad-batches.js";
 import { badFrames, requestBytesMax } from "./bad-frames.js";
+import { openTransactions } from "./many-transactions.js";
 
 interface Target {
   readonly port: number;
@@ -37,6 +38,7 @@ export const attacks: readonly Attack[] = [
   { name: "batches that unpack to very much", run: sendBombs },
   { name: "very many commits", run: flood },
   { name: "members that come and go", run: storm },
+  { name: "transactional ids without end", run: beginTransactions },
 ];
 
 function expect(isSo: boolean, message: string): asserts isSo {
@@ -280,6 +282,10 @@ async function storm({ port, isQuick }: Target): Promise<number> {
   await Promise.all(storms);
   for (const attacker of attackers) attacker.end();
   return attackers.length * (2 * rounds + 1);
+}
+
+function beginTransactions({ port, isQuick }: Target): Promise<number> {
+  return openTransactions(port, isQuick ? 2500 : 20_000);
 }
 
 async function makeTopic(attacker: Attacker): Promise<void> {

@@ -19,7 +19,7 @@ export interface GoodReport {
 }
 
 const pauseMs = 5;
-const lastRecordsMsMax = 10_000;
+const lastRecordsMsMax = 60_000;
 const failuresMax = 10;
 const topic = "good";
 const failures: string[] = [];
@@ -32,7 +32,9 @@ async function run(port: number): Promise<void> {
   const kafka = new Kafka({
     brokers: [`127.0.0.1:${port}`],
     logLevel: logLevel.NOTHING,
+    // It tries nothing again, so it must not give up early either: kafkajs waits for a second otherwise.
     retry: { retries: 0 },
+    connectionTimeout: 30_000,
   });
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
   const consumer = kafka.consumer({ groupId: "good", maxWaitTimeInMs: 50 });

@@ -15,6 +15,8 @@ const goodClient = new URL("good-client-worker.js", import.meta.url);
 const mebibyte = 1024 * 1024;
 const peakBytesMax = 256 * mebibyte;
 const p99MsMax = 1000;
+/** On a machine that has much else to do everybody waits: then it is so many times as long as before the attacks. */
+const p99TimesMax = 10;
 
 export const hostileRow: Row = {
   name: "hostile",
@@ -65,8 +67,10 @@ async function attackAll(victim: Victim, { mode, seed, replay, progress }: RowCo
   const [report] = (await once(good, "message")) as [GoodReport];
   const { calm, attacked } = report.waits;
   violations.push(...report.failures.map((failure) => `the good client: ${failure}`));
-  if (attacked.p99Ms > p99MsMax)
-    violations.push(`the good client waited ${attacked.p99Ms.toFixed(0)} ms (p99)`);
+  if (attacked.p99Ms > Math.max(p99MsMax, p99TimesMax * calm.p99Ms))
+    violations.push(
+      `the good client waited ${attacked.p99Ms.toFixed(0)} ms (p99), ${calm.p99Ms.toFixed(0)} ms before`,
+    );
   const { peakBytes } = victim;
   const memory =
     peakBytes === undefined ? "memory was not watched" : `the broker took ${megabytes(peakBytes)} at most`;

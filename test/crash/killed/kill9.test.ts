@@ -7,7 +7,7 @@ import { killUnderLoad } from "./kill-rounds.js";
 
 test("a writer that is killed five times loses nothing it acknowledged", async (context) => {
   const directory = mkdtempSync(join(tmpdir(), "strandlog-kill9-"));
-  const seed = Math.floor(Math.random() * 2 ** 31);
+  const seed = 4; // Its first kill waits for a record.
   const say = (line: string): void => context.diagnostic(line);
   say(`seed ${seed}`);
   const { problems, acknowledged } = await killUnderLoad({ directory, kills: 5, seed, say });

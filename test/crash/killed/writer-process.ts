@@ -13,6 +13,8 @@ export class WriterProcess {
   readonly #take: (word: Word, args: readonly string[]) => void;
   readonly #counts = new Map<Word, number>();
   #listeners: { word: Word; count: number; resolve: () => void }[] = [];
+  /** Runs while somebody waits. */
+  #patience: NodeJS.Timeout | undefined;
   #rest = "";
   #errors = "";
   isGone = false;
@@ -62,17 +64,19 @@ export class WriterProcess {
     return this.#errors.trim();
   }
 
-  /** A process that hangs is killed, and that is an error. */
+  /** A process that says nothing more hangs: it is killed, and that is an error. */
   async #orHang(wanted: Promise<unknown>, what: string): Promise<void> {
-    const timer = setTimeout(() => {
-      this.#take("fault", [`nothing of ${what} for ${hangMs / 1000} s`]);
+    this.#patience = setTimeout(() => {
+      this.#take("fault", [`nothing for ${hangMs / 1000} s, while ${what} was awaited`]);
       this.#child.kill("SIGKILL");
     }, hangMs);
     await wanted;
-    clearTimeout(timer);
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
   }
 
   #hear(text: string): void {
+    this.#patience?.refresh();
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop() ?? "";
     for (const line of lines) {

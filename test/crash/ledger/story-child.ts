@@ -8,7 +8,7 @@ import type { Life } from "./story.js";
 import { type Told, toldIn } from "./words.js";
 
 const program: string = fileURLToPath(new URL("story-worker.js", import.meta.url));
-const hangMs = 20_000;
+const hangMs = 60_000;
 
 export interface StoryChild {
   readonly directory: string;

@@ -13,7 +13,7 @@ import { copySparse, positionAt, recordingFiles } from "./block-log.js";
 import { type FileSystemName, fileSystems, makeFileSystem, mountImage } from "./file-systems.js";
 
 const plugin: string = fileURLToPath(new URL("../../../crash/power-cut/block-log.py", import.meta.url));
-const mountedMsMax = 10_000;
+const mountedMsMax = 60_000;
 
 /** Where the log is, in the file system. */
 export const dataDirectory = "data";

@@ -16,16 +16,17 @@ export const user = { name: "interop", password: "secret" } as const;
 export async function tryClient(
   name: string,
   program: string,
-  argsFor: (bootstrap: string) => readonly string[],
-  listener: ListenerOptions = { kafka: 0 },
+  argsFor: (bootstrap: string, ...others: string[]) => readonly string[],
+  ...listeners: readonly ListenerOptions[]
 ): Promise<boolean> {
   const directory = mkdtempSync(join(tmpdir(), "strandlog-client-"));
   const log = await openLog(directory);
   await setUser(log, user.name, user.password);
-  const broker = await listen(log, { listeners: [listener] });
+  const broker = await listen(log, { listeners: listeners.length === 0 ? [{ kafka: 0 }] : listeners });
+  const [first = "", ...others] = broker.listeners.map(({ bootstrap }) => bootstrap);
   try {
     const stdio = ["ignore", "pipe", "pipe"] as ["ignore", "pipe", "pipe"];
-    const child = spawn(program, argsFor(broker.bootstrap), { stdio, timeout: runTimeoutMs });
+    const child = spawn(program, argsFor(first, ...others), { stdio, timeout: runTimeoutMs });
     const lines: Buffer[] = [];
     child.stdout.on("data", (chunk: Buffer) => lines.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => lines.push(chunk));

@@ -15,7 +15,8 @@ for (const place of places) {
       await using served = await Served.at(place);
       const retry = { retries: 2, initialRetryTime: 10 };
       const brokers = [served.broker.bootstrap];
-      const client = new Kafka({ clientId: "test", brokers, logLevel: logLevel.NOTHING, retry });
+      const config = { clientId: "test", brokers, logLevel: logLevel.NOTHING, connectionTimeout: timeout };
+      const client = new Kafka({ ...config, retry });
       const admin = client.admin();
       await admin.connect();
       served.with(() => admin.disconnect());

@@ -18,11 +18,11 @@ const buildTimeoutMs = 600_000;
 function build(directory: string): { readonly program?: string; readonly skipped?: string } {
   if (!isInstalled("go")) return { skipped: "go not installed" };
   const program = join(directory, "franz-go");
-  const { status, stderr } = spawnSync("go", ["build", "-o", program, "."], {
-    cwd: source,
-    encoding: "utf8",
-    timeout: buildTimeoutMs,
-  });
+  const options = { cwd: source, encoding: "utf8", timeout: buildTimeoutMs } as const;
+  const tryOnce = () => spawnSync("go", ["build", "-o", program, "."], options);
+  // What is fetched may fail once.
+  const first = tryOnce();
+  const { status, stderr } = first.status === 0 ? first : tryOnce();
   return status === 0 ? { program } : { skipped: `it could not be built: ${stderr.trim().slice(-500)}` };
 }
 

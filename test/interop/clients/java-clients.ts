@@ -1,5 +1,5 @@
-// Kafka's own Java clients against our broker: what java/RoundTrip.java and java/Transactions.java do, with each version
-// of the client, and the first of them again by TLS and a mechanism of SASL.
+// Kafka's own Java clients against our broker: what java/RoundTrip.java, java/Transactions.java and java/Users.java do, with
+// each version of the client, and the first of them again by TLS and a mechanism of SASL.
 //
 //   node test/dist/interop/clients/java-clients.js
 //
@@ -22,6 +22,7 @@ const source = (name: string): string =>
   fileURLToPath(new URL(`../../../interop/clients/java/${name}`, import.meta.url));
 const roundTrip = source("RoundTrip.java");
 const transactions = source("Transactions.java");
+const users = source("Users.java");
 
 async function run(version: string, mechanism: SaslMechanism): Promise<boolean> {
   const classpath = await classpathOf(source("pom.xml"), { "kafka.version": version });
@@ -36,6 +37,13 @@ async function run(version: string, mechanism: SaslMechanism): Promise<boolean> 
     // It starts itself again, to be killed.
     await tryClient(`${name}, transactions`, "java", (bootstrap) =>
       java(transactions, bootstrap, transactions),
+    ),
+    await tryClient(
+      `${name}, users`,
+      "java",
+      (bootstrap, asking = "") => java(users, bootstrap, asking),
+      { kafka: 0 },
+      { kafka: 0, sasl: ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] },
     ),
     await securely(`${name}, ${mechanism} by TLS`, java, mechanism),
   ];

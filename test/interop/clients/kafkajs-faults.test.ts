@@ -5,11 +5,11 @@ import { test } from "node:test";
 import { type Consumer, Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
 import { startBroker, type TestBroker } from "strandlog/testing";
 
-const timeout = 60_000;
+const timeout = 120_000;
 
 function clientOf({ bootstrap }: TestBroker): Kafka {
   const retry = { retries: 10, initialRetryTime: 5, maxRetryTime: 20 };
-  return new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING, retry });
+  return new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING, retry, connectionTimeout: timeout });
 }
 
 /** A broker with a topic, and clients of it, which go before it does. */

@@ -15,7 +15,8 @@ import { Happened, hasAll, type Place, places, round, Served, timeout } from "./
 
 function clientOf({ broker }: Served): Kafka {
   const retry = { retries: 2, initialRetryTime: 10 };
-  return new Kafka({ clientId: "test", brokers: [broker.bootstrap], logLevel: logLevel.NOTHING, retry });
+  const config = { clientId: "test", brokers: [broker.bootstrap], logLevel: logLevel.NOTHING };
+  return new Kafka({ ...config, retry, connectionTimeout: timeout });
 }
 
 async function producerOf(served: Served): Promise<Producer> {

@@ -10,7 +10,9 @@ import { type Broker, listen } from "strandlog/broker";
 import { isInstalled } from "../maven.js";
 
 const skip = isInstalled("kcat") ? false : "kcat is not installed";
-const timeoutMs = 30_000;
+const timeoutMs = 120_000;
+/** kcat waits for 5 s otherwise. */
+const metadataSeconds = 60;
 
 async function serve(t: TestContext): Promise<{ readonly log: Log; readonly broker: Broker }> {
   const directory = mkdtempSync(join(tmpdir(), "strandlog-kcat-"));
@@ -23,7 +25,7 @@ async function serve(t: TestContext): Promise<{ readonly log: Log; readonly brok
 }
 
 async function kcat({ bootstrap }: Broker, input: string, ...args: string[]): Promise<string> {
-  const child = spawn("kcat", ["-b", bootstrap, ...args], { timeout: timeoutMs });
+  const child = spawn("kcat", ["-b", bootstrap, "-m", `${metadataSeconds}`, ...args], { timeout: timeoutMs });
   const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
   child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));

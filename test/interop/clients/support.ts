@@ -10,7 +10,7 @@ export type Place = "memory:" | "directory";
 export const places: readonly Place[] = ["memory:", "directory"];
 
 /** No test takes that long, unless something that it awaits never comes. */
-export const timeout = 30_000;
+export const timeout = 120_000;
 
 export class Served {
   readonly log: Log;

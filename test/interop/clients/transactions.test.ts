@@ -7,7 +7,8 @@ import { Happened, hasAll, places, round, Served, timeout } from "./support.js";
 
 function clientOf({ broker }: Served): Kafka {
   const retry = { retries: 3, initialRetryTime: 10 };
-  return new Kafka({ clientId: "test", brokers: [broker.bootstrap], logLevel: logLevel.NOTHING, retry });
+  const config = { clientId: "test", brokers: [broker.bootstrap], logLevel: logLevel.NOTHING };
+  return new Kafka({ ...config, retry, connectionTimeout: timeout });
 }
 
 async function transactionalProducer(served: Served, transactionalId = "tx"): Promise<Producer> {
@@ -57,6 +58,9 @@ for (const place of places) {
     const kept = [...round("first", 10), ...round("second", 10)];
     assert.deepEqual((await valuesOf(served, "orders", kept)).sort(), kept.sort());
     assert.equal((await valuesOf(served, "orders", [...kept, ...round("lost", 10)], true)).length, 30);
+    const own: string[] = [];
+    for await (const { value } of topic.read({ isolation: "read_committed" })) own.push(String(value));
+    assert.deepEqual(own.sort(), kept.sort(), "the library's own reader");
     for (const partition of [0, 1]) {
       const { highWatermark } = await topic.partition(partition).describe();
       assert.equal(await topic.partition(partition).endOffset("read_committed"), highWatermark);

@@ -18,6 +18,7 @@ const argumentsOf: {
   addOffsetsToTxn: ["transactionalId", "producerId", "producerEpoch", "groupId"],
   addPartitionsToTxn: (request) => [[request]],
   alterConfigs: ["resources", "validateOnly"],
+  alterUserScramCredentials: ["deletions", "upsertions"],
   apiVersions: ["clientSoftwareName", "clientSoftwareVersion"],
   createAcls: ["creations"],
   createPartitions: ["topics", "timeoutMs", "validateOnly"],
@@ -31,6 +32,7 @@ const argumentsOf: {
   describeConfigs: ["resources", "includeSynonyms", "includeDocumentation"],
   describeGroups: ["groups", "includeAuthorizedOperations"],
   describeLogDirs: ["topics"],
+  describeUserScramCredentials: ["users"],
   endTxn: ["transactionalId", "producerId", "producerEpoch", "committed"],
   fetch: [
     "maxWaitMs",
@@ -184,6 +186,10 @@ testAgainst({
   },
 
   faults: {
+    "alterUserScramCredentials request 0": {
+      it: "ends with a tagged section too many",
+      error: /strictly equal/,
+    },
     "describeConfigs request 2": {
       it: "asks for documentation, as only version 3 can",
       error: /strictly equal/,
@@ -213,7 +219,7 @@ testAgainst({
       error: /protocolErrors/, // that has no such code
     },
   },
-  agreed: { request: 71, response: 68 },
+  agreed: { request: 72, response: 70 },
 });
 
 /** It reads as the later versions are, with many transactions. */

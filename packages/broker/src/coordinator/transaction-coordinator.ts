@@ -1,16 +1,22 @@
 // Transactions of Kafka's producers: who writes under which transactional id, and what belongs to its transaction. All of
 // it is durable before it is answered, so a restart at any point goes on where the client is. Ending one is a single
 // group in the log: markers, the groups' offsets and the state here come all or not at all.
-import { type CommitPlace, type Log, LogError, type Topic } from "@strandlog/log";
+import { type Log, LogError, type Topic } from "@strandlog/log";
 import { ErrorCode } from "@strandlog/protocol";
 import {
+  transactionalIdBytesMax,
   transactionalIdIdleMsMax,
-  transactionalIdLengthMax,
+  transactionalIdIdleMsMin,
+  transactionalIdsMax,
+  transactionBytesMax,
+  transactionBytesModest,
   transactionPlacesMax,
+  transactionsBytesMax,
   transactionTimeoutMsMax,
 } from "../limits.js";
 import type { TopicDirectory } from "../topic-directory.js";
 import type { ProducerIds } from "./producer-ids.js";
+import { type Remembered, RememberedTransactions } from "./remembered-transactions.js";
 import {
   bytesAtEnd,
   isSame,
@@ -20,6 +26,7 @@ import {
   placeKey,
   placeOf,
   producerOf,
+  progressOf,
   readState,
   stateKey,
   statePrefix,
@@ -35,19 +42,10 @@ interface Timer {
   cancel(): void;
 }
 
-interface Transaction {
-  state: TransactionState;
-  /** Keys of its partitions: a batch for another one is refused. */
-  places: ReadonlySet<string>;
-  timer: Timer | undefined;
-}
-
 /** Epochs are 16 bits; the last ones are left to fence whoever is still there. */
 const epochMax = 2 ** 15 - 2;
 /** A transaction whose time is up and that could not be ended, on a full disk perhaps, is tried again after this. */
 const retryMs = 10_000;
-/** With each so many new ids those that nobody has used for long are looked for. */
-const sweepEvery = 1000;
 const nobody: Producer = { producerId: -1, producerEpoch: -1 };
 
 export class TransactionCoordinator {
@@ -55,11 +53,11 @@ export class TransactionCoordinator {
   readonly #topics: TopicDirectory;
   readonly #producerIds: ProducerIds;
   readonly #report: (error: unknown) => void;
-  readonly #transactions = new Map<string, Transaction>();
-  /** The transactional id that a producer has. */
-  readonly #idsByProducer = new Map<number, string>();
-  /** Places of groups that transactions may change, each with how many of them. */
-  readonly #pending = new Map<string, number>();
+  readonly #known = new RememberedTransactions();
+  /** Until a transaction's time is up, by transactional id. */
+  readonly #timers = new Map<string, Timer>();
+  /** What changes that are being written add to what is remembered. */
+  #growingBytes = 0;
   /** One request at a time for each transactional id. */
   readonly #turns = new Map<string, Promise<void>>();
   #isClosed = false;
@@ -73,22 +71,23 @@ export class TransactionCoordinator {
 
   /** Takes up what was open when the log was last served. */
   async load(): Promise<void> {
-    for (const { key, value } of await this.#log.storage.metadata.list(statePrefix)) {
-      const { transactionalId, state } = readState(key, value);
+    const entries = await this.#log.storage.metadata.list(statePrefix);
+    const all = entries.map(({ key, value }) => readState(key, value));
+    for (const { transactionalId, state } of all.sort((left, right) => left.state.since - right.state.since))
       this.#adopt(transactionalId, state);
-    }
-    if (!this.#log.storage.manifest.readOnly) await this.#sweep();
+    if (this.#log.storage.manifest.readOnly) return;
+    while ((await this.#forgetIdle()) > 0);
   }
 
   /** Nothing is timed any more. What is open stays so, for whoever serves the log next. */
   close(): void {
     this.#isClosed = true;
-    for (const { timer } of this.#transactions.values()) timer?.cancel();
+    for (const timer of this.#timers.values()) timer.cancel();
   }
 
   /** Makes a producer the one that writes under the id: fences whoever did, and aborts what that one had open. */
   async initialize(transactionalId: string, timeoutMs: number, known: Producer): Promise<Initialized> {
-    if (transactionalId === "" || transactionalId.length > transactionalIdLengthMax)
+    if (transactionalId === "" || Buffer.byteLength(transactionalId) > transactionalIdBytesMax)
       return { ...nobody, errorCode: ErrorCode.INVALID_REQUEST };
     // Half a name: it would match what has no epoch before the one that it has.
     if (known.producerId < 0 !== known.producerEpoch < 0)
@@ -96,11 +95,10 @@ export class TransactionCoordinator {
     if (timeoutMs <= 0 || timeoutMs > transactionTimeoutMsMax)
       return { ...nobody, errorCode: ErrorCode.INVALID_TRANSACTION_TIMEOUT };
     return this.#exclusively(transactionalId, async () => {
-      const state = this.#transactions.get(transactionalId)?.state;
+      const state = this.#known.get(transactionalId)?.state;
       if (state === undefined) {
         // Whatever producer it says it was: nobody knows it any more, so a new one does no harm.
-        if (this.#transactions.size % sweepEvery === sweepEvery - 1) this.#sweep().catch(this.#report);
-        return this.#begin(transactionalId, timeoutMs, await this.#newProducer());
+        return this.#arrive(transactionalId, this.#atFirst(timeoutMs, await this.#newProducer()));
       }
       if (known.producerId >= 0) {
         // It asks again, since it has not heard of the answer.
@@ -116,7 +114,7 @@ export class TransactionCoordinator {
         producerEpoch > epochMax
           ? await this.#newProducer()
           : { producerId: state.producerId, producerEpoch, lastEpoch: known.producerEpoch };
-      return this.#begin(transactionalId, timeoutMs, next);
+      return this.#begin(transactionalId, this.#atFirst(timeoutMs, next));
     });
   }
 
@@ -129,7 +127,7 @@ export class TransactionCoordinator {
     return this.#change(transactionalId, producer, (state) => {
       const all = new Map([...state.partitions, ...partitions].map((place) => [placeKey(place), place]));
       const isKnown = all.size === state.partitions.length && state.phase === "ongoing";
-      return isKnown ? undefined : this.#bounded({ ...state, partitions: [...all.values()].map(placeOf) });
+      return isKnown ? undefined : { ...state, partitions: [...all.values()].map(placeOf) };
     });
   }
 
@@ -150,7 +148,7 @@ export class TransactionCoordinator {
       // One that comes late, after the end, must not begin another transaction.
       if (state.phase !== "ongoing") return ErrorCode.INVALID_TXN_STATE;
       const all = [...state.offsets, ...offsets].map((each) => [pendingKey(each), each] as const);
-      return this.#bounded({ ...state, offsets: [...new Map(all).values()] });
+      return { ...state, offsets: [...new Map(all).values()] };
     });
   }
 
@@ -166,7 +164,7 @@ export class TransactionCoordinator {
 
   /** Why a batch of a transaction may not be written there, if so. */
   writeRefusal({ producerId, producerEpoch }: Producer, topicId: string, partition: number): number {
-    const transaction = this.#transactions.get(this.#idsByProducer.get(producerId) ?? "");
+    const transaction = this.#known.ofProducer(producerId);
     if (transaction === undefined) return ErrorCode.INVALID_PRODUCER_ID_MAPPING;
     const { state, places } = transaction;
     if (state.producerEpoch !== producerEpoch) return ErrorCode.INVALID_PRODUCER_EPOCH;
@@ -175,28 +173,39 @@ export class TransactionCoordinator {
 
   /** Whether a transaction that is open may change where the group goes on. */
   isPending(group: string, topicId: string, partition: number): boolean {
-    return this.#pending.has(pendingKey({ group, topicId, partition }));
+    return this.#known.isPending({ group, topicId, partition });
   }
 
   async #newProducer(): Promise<Producer & { readonly lastEpoch: number }> {
     return { producerId: await this.#producerIds.next(), producerEpoch: 0, lastEpoch: -1 };
   }
 
-  async #begin(
-    transactionalId: string,
-    timeoutMs: number,
-    producer: Producer & { readonly lastEpoch: number },
-  ): Promise<Initialized> {
+  #atFirst(timeoutMs: number, producer: Producer & { readonly lastEpoch: number }): TransactionState {
     const since = this.#log.clock.now();
-    await this.#save(transactionalId, {
-      ...producer,
-      timeoutMs,
-      phase: "empty",
-      since,
-      partitions: [],
-      offsets: [],
-    });
-    return { ...producerOf(producer), errorCode: ErrorCode.NONE };
+    return { ...producer, timeoutMs, phase: "empty", since, partitions: [], offsets: [] };
+  }
+
+  /** An id that was not known. It is counted before it is written down: many may come at once. */
+  async #arrive(transactionalId: string, state: TransactionState): Promise<Initialized> {
+    while ((await this.#forgetIdle()) > 0);
+    if (this.#known.count >= transactionalIdsMax) {
+      const message = `${transactionalIdsMax} transactional ids are in use or were in the last hour: new ones have to wait`;
+      const error = new LogError("BACKPRESSURE", message);
+      this.#report(error);
+      throw error;
+    }
+    this.#known.put(transactionalId, state);
+    try {
+      return await this.#begin(transactionalId, state);
+    } catch (error) {
+      this.#known.delete(transactionalId);
+      throw error;
+    }
+  }
+
+  async #begin(transactionalId: string, state: TransactionState): Promise<Initialized> {
+    await this.#save(transactionalId, state);
+    return { ...producerOf(state), errorCode: ErrorCode.NONE };
   }
 
   /** `change` answers what the open transaction is then, undefined if nothing has to be remembered, or an error's code. */
@@ -210,7 +219,14 @@ export class TransactionCoordinator {
       if (changed === undefined) return ErrorCode.NONE;
       if (typeof changed === "number") return changed;
       const since = state.phase === "ongoing" ? state.since : this.#log.clock.now();
-      await this.#save(transactionalId, { ...changed, phase: "ongoing", since, lastEpoch: -1 });
+      const next: TransactionState = { ...changed, phase: "ongoing", since, lastEpoch: -1 };
+      const grownBytes = this.#growthOf(state, next);
+      this.#growingBytes += grownBytes;
+      try {
+        await this.#save(transactionalId, next);
+      } finally {
+        this.#growingBytes -= grownBytes;
+      }
       return ErrorCode.NONE;
     });
   }
@@ -222,7 +238,7 @@ export class TransactionCoordinator {
     producerEpoch: number,
     lastEpoch = -1,
   ): Promise<void> {
-    const transaction = this.#transactions.get(transactionalId) as Transaction;
+    const transaction = this.#known.get(transactionalId) as Remembered;
     const { state } = transaction;
     const ended: TransactionState = {
       ...state,
@@ -275,86 +291,90 @@ export class TransactionCoordinator {
   }
 
   #adopt(transactionalId: string, state: TransactionState): void {
-    const known = this.#transactions.get(transactionalId);
-    if (known !== undefined) this.#forget(known);
-    for (const each of state.offsets)
-      this.#pending.set(pendingKey(each), (this.#pending.get(pendingKey(each)) ?? 0) + 1);
-    const places = new Set(state.partitions.map(placeKey));
-    const timer = state.phase === "ongoing" ? this.#timeOut(transactionalId, state) : undefined;
-    this.#transactions.set(transactionalId, { state, places, timer });
-    this.#idsByProducer.set(state.producerId, transactionalId);
-  }
-
-  #forget({ state, timer }: Transaction): void {
-    timer?.cancel();
-    this.#idsByProducer.delete(state.producerId);
-    for (const key of state.offsets.map(pendingKey)) {
-      const left = (this.#pending.get(key) ?? 0) - 1;
-      if (left > 0) this.#pending.set(key, left);
-      else this.#pending.delete(key);
-    }
+    this.#timers.get(transactionalId)?.cancel();
+    this.#timers.delete(transactionalId);
+    this.#known.put(transactionalId, state);
+    if (state.phase === "ongoing") this.#timeOut(transactionalId, state);
   }
 
   /** Whoever begins and does not come back holds up all who read what is committed: not for ever. */
-  #timeOut(transactionalId: string, { since, timeoutMs }: TransactionState): Timer | undefined {
+  #timeOut(transactionalId: string, { since, timeoutMs }: TransactionState): void {
     const { clock, storage } = this.#log;
-    if (this.#isClosed || storage.manifest.readOnly) return undefined;
+    if (this.#isClosed || storage.manifest.readOnly) return;
     const leftMs = Math.min(Math.max(since + timeoutMs - clock.now(), 0), timeoutMs);
-    return clock.startTimer(leftMs, () => void this.#abortOverdue(transactionalId, since));
+    const abort = (): void => void this.#abortOverdue(transactionalId, since);
+    this.#timers.set(transactionalId, clock.startTimer(leftMs, abort));
   }
 
   async #abortOverdue(transactionalId: string, since: number): Promise<void> {
     try {
       await this.#exclusively(transactionalId, async () => {
-        const state = this.#transactions.get(transactionalId)?.state;
+        const state = this.#known.get(transactionalId)?.state;
         if (state?.phase === "ongoing" && state.since === since && !this.#isClosed)
           await this.#finish(transactionalId, false, state.producerEpoch + 1);
       });
     } catch (error) {
       this.#report(error);
-      const transaction = this.#transactions.get(transactionalId);
-      if (transaction === undefined || this.#isClosed) return;
+      if (this.#isClosed) return;
       const again = (): void => void this.#abortOverdue(transactionalId, since);
-      transaction.timer = this.#log.clock.startTimer(retryMs, again);
+      this.#timers.set(transactionalId, this.#log.clock.startTimer(retryMs, again));
     }
   }
 
-  /** Forgets the ids that nobody has used for very long. */
-  async #sweep(): Promise<void> {
+  /**
+   * Forgets ids that nobody has used for very long, or, if there is no room for another one, for so long as there has to
+   * be. Answers how many: as one write of the log takes, so there may be more.
+   */
+  async #forgetIdle(): Promise<number> {
     const { storage, clock } = this.#log;
-    const isIdle = ({ phase, since }: TransactionState): boolean =>
-      phase !== "ongoing" && since < clock.now() - transactionalIdIdleMsMax;
-    const metadata: { key: string; value: undefined }[] = [];
-    for (const [transactionalId, transaction] of this.#transactions) {
-      if (!isIdle(transaction.state) || this.#turns.has(transactionalId)) continue;
-      this.#transactions.delete(transactionalId);
-      this.#forget(transaction);
-      metadata.push({ key: stateKey(transactionalId), value: undefined });
+    const forgotten = new Map<string, TransactionState>();
+    let bytes = 0;
+    for (const [transactionalId, { state }] of this.#known.all) {
+      const isFull = this.#known.count >= transactionalIdsMax;
+      const idleMsMax = isFull ? transactionalIdIdleMsMin : transactionalIdIdleMsMax;
+      if (state.since >= clock.now() - idleMsMax || bytes > storage.manifest.groupBytesMax / 4) break;
+      if (state.phase === "ongoing" || this.#turns.has(transactionalId)) continue;
+      bytes += stateKey(transactionalId).length;
+      this.#known.delete(transactionalId);
+      forgotten.set(transactionalId, state);
     }
-    for (let from = 0; from < metadata.length; from += sweepEvery) {
-      const puts = metadata.slice(from, from + sweepEvery);
-      await storage.append({ batches: [], metadata: puts, durability: "disk" }).durable;
+    if (forgotten.size === 0) return 0;
+    const metadata = [...forgotten.keys()].map((id) => ({ key: stateKey(id), value: undefined }));
+    try {
+      await storage.append({ batches: [], metadata, durability: "disk" }).durable;
+    } catch (error) {
+      for (const [id, state] of forgotten) if (this.#known.get(id) === undefined) this.#known.put(id, state);
+      throw error;
     }
+    return forgotten.size;
   }
 
-  /** All of it has to fit into one write of the log when it ends. */
-  #bounded(state: TransactionState): TransactionState {
-    const bytesMax = this.#log.storage.manifest.groupBytesMax / 2;
-    const { partitions, offsets } = state;
-    const isFew = partitions.length <= transactionPlacesMax && offsets.length <= transactionPlacesMax;
-    if (isFew && bytesAtEnd(state) <= bytesMax) return state;
-    const message = `a transaction may have ${transactionPlacesMax} partitions and as many offsets, and take ${bytesMax} bytes when it ends`;
-    throw new LogError("TRANSACTION_TOO_LARGE", message);
+  /** What a change adds, if it may be: all of it is written again and again, and has to fit into one write when it ends. */
+  #growthOf(before: TransactionState, after: TransactionState): number {
+    const bytesAtEndMax = this.#log.storage.manifest.groupBytesMax / 2;
+    const bytes = stateText(after).length;
+    const isFew = Math.max(after.partitions.length, after.offsets.length) <= transactionPlacesMax;
+    if (!isFew || bytes > transactionBytesMax || bytesAtEnd(after) > bytesAtEndMax) {
+      const message = `a transaction may have ${transactionPlacesMax} partitions and as many offsets, take ${transactionBytesMax} bytes, and ${bytesAtEndMax} when it ends`;
+      throw new LogError("TRANSACTION_TOO_LARGE", message);
+    }
+    const grownBytes = bytes - stateText(before).length;
+    const allBytes = this.#known.bytes + this.#growingBytes + grownBytes;
+    if (bytes > transactionBytesModest && grownBytes > 0 && allBytes > transactionsBytesMax) {
+      const message = `all open transactions together may take ${transactionsBytesMax} bytes: this one may grow when others have ended`;
+      throw new LogError("BACKPRESSURE", message);
+    }
+    return grownBytes;
   }
 
   /** For the producer that writes under the id, and no other. */
   #inTurnOf(
     transactionalId: string,
     producer: Producer,
-    action: (transaction: Transaction) => Promise<number>,
+    action: (transaction: Remembered) => Promise<number>,
   ): Promise<number> {
     return this.#exclusively(transactionalId, async () => {
-      const transaction = this.#transactions.get(transactionalId);
+      const transaction = this.#known.get(transactionalId);
       if (transaction === undefined || transaction.state.producerId !== producer.producerId)
         return ErrorCode.INVALID_PRODUCER_ID_MAPPING;
       const isLeftToFence = producer.producerEpoch > epochMax;
@@ -376,24 +396,4 @@ export class TransactionCoordinator {
       if (this.#turns.get(transactionalId) === settled) this.#turns.delete(transactionalId);
     }
   }
-}
-
-function progressOf(
-  offsets: readonly PendingOffset[],
-  topics: ReadonlyMap<string, Topic>,
-): Parameters<Log["endTransaction"]>[0]["progress"] {
-  const places = new Map<string, { topic: Topic; group: string; places: Map<number, CommitPlace> }>();
-  for (const { group, topicId, partition, offset, metadata, leaderEpoch } of offsets) {
-    const topic = topics.get(topicId);
-    if (topic === undefined) continue;
-    const key = `${topicId}/${group}`;
-    const known = places.get(key) ?? { topic, group, places: new Map<number, CommitPlace>() };
-    known.places.set(partition, {
-      offset,
-      ...(metadata === null || metadata === "" ? {} : { metadata }),
-      ...(leaderEpoch < 0 ? {} : { leaderEpoch }),
-    });
-    places.set(key, known);
-  }
-  return [...places.values()].map((each) => each.topic.progress(each.group, each.places));
 }

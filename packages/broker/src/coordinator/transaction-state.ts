@@ -1,6 +1,6 @@
 // What is remembered of a transactional id, in the log's metadata: who writes under it, and what its transaction has
 // touched. JSON, whose shape is checked when it is read.
-import { LogError } from "@strandlog/log";
+import { type CommitPlace, type Log, LogError, type Topic } from "@strandlog/log";
 
 /** Who a request says it comes from. */
 export interface Producer {
@@ -133,4 +133,25 @@ export function bytesAtEnd({ partitions, offsets }: TransactionState): number {
   for (const { group, metadata } of offsets)
     bytes += commitBytes + 9 * group.length + 3 * (metadata ?? "").length;
   return bytes;
+}
+
+/** What groups commit when the transaction does: of topics that are deleted meanwhile, nothing. */
+export function progressOf(
+  offsets: readonly PendingOffset[],
+  topics: ReadonlyMap<string, Topic>,
+): Parameters<Log["endTransaction"]>[0]["progress"] {
+  const places = new Map<string, { topic: Topic; group: string; places: Map<number, CommitPlace> }>();
+  for (const { group, topicId, partition, offset, metadata, leaderEpoch } of offsets) {
+    const topic = topics.get(topicId);
+    if (topic === undefined) continue;
+    const key = `${topicId}/${group}`;
+    const known = places.get(key) ?? { topic, group, places: new Map<number, CommitPlace>() };
+    known.places.set(partition, {
+      offset,
+      ...(metadata === null || metadata === "" ? {} : { metadata }),
+      ...(leaderEpoch < 0 ? {} : { leaderEpoch }),
+    });
+    places.set(key, known);
+  }
+  return [...places.values()].map((each) => each.topic.progress(each.group, each.places));
 }

@@ -8,6 +8,7 @@ import { refusalOf } from "../error-codes.js";
 import { isolationOf } from "../isolation.js";
 import { epochRefusal } from "../leader-epoch.js";
 import { fetchBytesMax, fetchWaitMsMax } from "../limits.js";
+import type { Loan } from "../read-memory.js";
 import { mapInTurns, othersTurn, workInTurn } from "../turns.js";
 
 type Body = RequestOf<typeof apis.fetch>;
@@ -18,6 +19,12 @@ type PartitionResponse = Response["responses"][number]["partitions"][number];
 interface Asked {
   readonly asked: Body["topics"][number];
   readonly topic: Topic | undefined;
+}
+
+/** How it is read. */
+interface Reading {
+  readonly isolation: Isolation;
+  readonly loan: Loan;
 }
 
 /** What there was at one look. */
@@ -61,11 +68,16 @@ async function fetch(
   });
   const missing = isById ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
   for (;;) {
-    const look = await lookInto(asked, bytesMax, missing, isolation, session, broker.log.storage.leaderEpoch);
+    const reading = { isolation, loan: broker.readMemory.lend() };
+    const look = await lookInto(asked, bytesMax, missing, reading, session, broker.log.storage.leaderEpoch);
     const enough = look.isCut ? 1 : bytesMin;
     const leftMs = deadlineMs - clock.elapsedMs();
     const isDone = leftMs <= 0 || look.hasError || look.bytes >= enough || look.ends.length === 0;
-    if (isDone || session.signal.aborted) return { errorCode: ErrorCode.NONE, responses: look.responses };
+    if (isDone || session.signal.aborted) {
+      session.whenSent(() => reading.loan.end());
+      return { errorCode: ErrorCode.NONE, responses: look.responses };
+    }
+    reading.loan.end();
     await growth(look.ends, leftMs, isolation, session, broker);
   }
 }
@@ -74,7 +86,7 @@ async function lookInto(
   all: readonly Asked[],
   bytesMax: number,
   missing: number,
-  isolation: Isolation,
+  reading: Reading,
   session: Session,
   epoch: number,
 ): Promise<Look> {
@@ -97,7 +109,7 @@ async function lookInto(
       const { length, end, ...response } =
         topic === undefined || refusal !== ErrorCode.NONE
           ? refused(partition, refusal)
-          : await read(topic, partition, fetchOffset, budget, bytes === 0, isolation);
+          : await read(topic, partition, fetchOffset, budget, bytes === 0, reading);
       bytes += length;
       partitions.push(response);
       if (response.errorCode !== ErrorCode.NONE) hasError = true;
@@ -117,13 +129,14 @@ async function read(
   from: number,
   budget: number,
   isFirst: boolean,
-  isolation: Isolation,
+  { isolation, loan }: Reading,
 ): Promise<PartitionResponse & { readonly length: number; readonly end: number }> {
   try {
     if (from < 0) return refused(partition, ErrorCode.OFFSET_OUT_OF_RANGE);
-    const slice = await topic
-      .partition(partition)
-      .readRaw({ from, bytesMax: Math.max(budget, 1), isolation });
+    const bytesMax = Math.max(budget, 1);
+    const slice = await loan.read((memory) =>
+      topic.partition(partition).readRaw({ from, bytesMax, isolation, memory }),
+    );
     if (
       from < slice.logStartOffset ||
       (from > slice.highWatermark && (await isBeyond(topic, partition, from)))

@@ -33,6 +33,7 @@ import {
   endTxnHandler,
   txnOffsetCommitHandler,
 } from "./transactions.js";
+import { alterUserScramCredentialsHandler, describeUserScramCredentialsHandler } from "./users.js";
 
 const answered: readonly Handler[] = [
   produceHandler,
@@ -66,6 +67,8 @@ const answered: readonly Handler[] = [
   describeClusterHandler,
   describeLogDirsHandler,
   ...aclHandlers,
+  describeUserScramCredentialsHandler,
+  alterUserScramCredentialsHandler,
   saslHandshakeHandler,
   saslAuthenticateHandler,
 ];

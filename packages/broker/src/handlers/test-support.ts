@@ -86,6 +86,24 @@ export class Producer {
     return topics[0]?.partitions[0]?.errorCode;
   }
 
+  /** For the first partitions, each with the same note. */
+  async commitNotes(
+    groupId: string,
+    name: string,
+    count: number,
+    committedMetadata: string,
+  ): Promise<number | undefined> {
+    await this.client.request(apis.addOffsetsToTxn, 3, { ...this.#self, groupId });
+    const partitions = Array.from({ length: count }, (_, partitionIndex) => ({
+      partitionIndex,
+      committedOffset: 0,
+      committedMetadata,
+    }));
+    const asked = { ...this.#self, groupId, topics: [{ name, partitions }] };
+    const { topics } = await this.client.request(apis.txnOffsetCommit, 3, asked);
+    return topics[0]?.partitions[0]?.errorCode;
+  }
+
   async addMany(name: string, partitions: readonly number[]): Promise<number | undefined> {
     const topics = [{ name, partitions }];
     const { resultsByTopic } = await this.client.request(apis.addPartitionsToTxn, 3, {

@@ -42,6 +42,11 @@ export class Authentication {
     return this.#user !== undefined && this.#mechanism === undefined && !this.#isRefused;
   }
 
+  /** Who the client is, as far as that is known. */
+  get user(): string | undefined {
+    return this.#user;
+  }
+
   /** Nothing that the client may still send is looked at. */
   get isRefused(): boolean {
     return this.#isRefused;

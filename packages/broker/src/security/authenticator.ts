@@ -2,12 +2,13 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { type Log, LogError } from "@strandlog/log";
 import { credentialFor, keyBytesOf, type ScramCredential, type ScramMechanism } from "./scram.js";
-import { credentialOf, defaultIterations, saltBytes } from "./users.js";
+import { credentialOf, credentialsOf, defaultIterations, saltBytes } from "./users.js";
 
 const secretKey = "broker/scram-secret";
 const secretBytes = 32;
-/** What passwords that come as they are get checked against. */
+/** What passwords that come as they are get checked against; the other one, if a user has only that. */
 const plainMechanism = "SCRAM-SHA-256";
+const otherMechanism = "SCRAM-SHA-512";
 
 export class Authenticator {
   readonly #log: Log;
@@ -40,8 +41,10 @@ export class Authenticator {
   async isPassword(name: string, password: Buffer, isGone: () => boolean): Promise<boolean> {
     const check = this.#lastCheck.then(async () => {
       if (isGone()) return false;
-      const { salt, iterations, storedKey } = await this.credentialOf(name, plainMechanism);
-      const given = await credentialFor(plainMechanism, password, salt, iterations);
+      const known = await credentialsOf(this.#log, name);
+      const mechanism = known?.has(plainMechanism) === false ? otherMechanism : plainMechanism;
+      const { salt, iterations, storedKey } = known?.get(mechanism) ?? this.#madeUp(name, mechanism);
+      const given = await credentialFor(mechanism, password, salt, iterations);
       return timingSafeEqual(given.storedKey, storedKey);
     });
     this.#lastCheck = check.catch(() => undefined);

@@ -32,9 +32,18 @@ export async function credentialFor(
   salt: Buffer,
   iterations: number,
 ): Promise<ScramCredential> {
-  const algorithm = algorithms[mechanism];
-  const salted = await stretch(password, salt, iterations, keyBytes[mechanism], algorithm);
-  const storedKey = createHash(algorithm)
+  const salted = await stretch(password, salt, iterations, keyBytes[mechanism], algorithms[mechanism]);
+  return credentialOfSalted(mechanism, salted, salt, iterations);
+}
+
+/** `salted`: what PBKDF2 makes of the password, which is as good as the password itself. */
+export function credentialOfSalted(
+  mechanism: ScramMechanism,
+  salted: Buffer,
+  salt: Buffer,
+  iterations: number,
+): ScramCredential {
+  const storedKey = createHash(algorithms[mechanism])
     .update(hmac(mechanism, salted, "Client Key"))
     .digest();
   return { salt, iterations, storedKey, serverKey: hmac(mechanism, salted, "Server Key") };

@@ -1,26 +1,22 @@
 // Users and what is kept of their passwords, in the log's metadata store: salted, for both hashes of SCRAM, never the
 // password. PLAIN is checked against the same.
-import { type Log, LogError } from "@strandlog/log";
+import type { Log } from "@strandlog/log";
 import { integer, invalid, refuseUnknown } from "../checked.js";
 import {
   credentialFor,
   iterationsMax,
   iterationsMin,
-  keyBytesOf,
   type ScramCredential,
   type ScramMechanism,
   scramMechanisms,
 } from "./scram.js";
+import { readUser, type UserCredentials, userKey, userNameOf, userPrefix, userText } from "./user-entry.js";
 
 export interface SetUserOptions {
   /** How much work it is to try a password, 4096 to 16384. Default 4096, as with Kafka. */
   readonly iterations?: number;
 }
 
-/** Of one mechanism, as it is written. */
-type Written = Readonly<Record<keyof ScramCredential, string | number>>;
-
-const prefix = "broker/user/";
 export const saltBytes = 16;
 export const defaultIterations: number = iterationsMin;
 /** In bytes of UTF-8. */
@@ -48,23 +44,17 @@ export async function setUser(
       `a password must have 1 to ${passwordBytesMax} bytes, and no control characters`,
     );
   }
-  const written: Record<string, Written> = {};
+  const credentials = new Map<ScramMechanism, ScramCredential>();
   for (const mechanism of scramMechanisms) {
     const salt = log.clock.randomBytes(saltBytes);
-    const credential = await credentialFor(mechanism, password, salt, iterations);
-    written[mechanism] = {
-      salt: salt.toString("base64"),
-      iterations,
-      storedKey: credential.storedKey.toString("base64"),
-      serverKey: credential.serverKey.toString("base64"),
-    };
+    credentials.set(mechanism, await credentialFor(mechanism, password, salt, iterations));
   }
-  await log.storage.metadata.put(keyOf(name), JSON.stringify(written));
+  await log.storage.metadata.put(userKey(name), userText(credentials));
 }
 
 /** False if there is no such user. Connections that are open stay so. */
 export async function deleteUser(log: Log, name: string): Promise<boolean> {
-  const key = keyOf(checkName(name));
+  const key = userKey(checkName(name));
   if ((await log.storage.metadata.get(key)) === undefined) return false;
   await log.storage.metadata.delete(key);
   return true;
@@ -72,55 +62,58 @@ export async function deleteUser(log: Log, name: string): Promise<boolean> {
 
 /** Their names, in order. */
 export async function users(log: Log): Promise<string[]> {
-  const entries = await log.storage.metadata.list(prefix);
-  return entries.map(({ key }) => nameOf(key)).sort();
+  const entries = await log.storage.metadata.list(userPrefix);
+  return entries.map(({ key }) => userNameOf(key)).sort();
 }
 
-/** Undefined if there is no such user. `name` may be anything that a client has sent. */
+/** Undefined if there is no such user, or none who has it. `name` may be anything that a client has sent. */
 export async function credentialOf(
-  { storage }: Log,
+  log: Log,
   name: string,
   mechanism: ScramMechanism,
 ): Promise<ScramCredential | undefined> {
-  if (!fits(name, userNameBytesMax)) return undefined;
-  const key = keyOf(name);
+  return (await credentialsOf(log, name))?.get(mechanism);
+}
+
+/** All that is kept of a user; undefined if there is no such user. */
+export async function credentialsOf({ storage }: Log, name: string): Promise<UserCredentials | undefined> {
+  if (!isUserName(name)) return undefined;
+  const key = userKey(name);
   const found = await storage.metadata.get(key);
-  if (found === undefined) return undefined;
-  const credential = readCredential(found.value, mechanism);
-  if (credential === undefined) throw corrupt(key, `it holds no credential for ${mechanism}`);
-  return credential;
+  return found === undefined ? undefined : readUser(key, found.value);
 }
 
-function readCredential(json: string, mechanism: ScramMechanism): ScramCredential | undefined {
-  let written: Partial<Record<ScramMechanism, Partial<Written>>> | null;
-  try {
-    written = JSON.parse(json);
-  } catch {
-    return undefined;
+/**
+ * Makes of a user what `change` answers; of one without credentials nothing is kept. It is asked again if somebody else
+ * has changed the user meanwhile.
+ */
+export async function changeUser(
+  { storage: { metadata } }: Log,
+  name: string,
+  change: (known: UserCredentials | undefined) => UserCredentials | undefined,
+): Promise<void> {
+  const key = userKey(checkName(name));
+  for (;;) {
+    const found = await metadata.get(key);
+    const changed = change(found === undefined ? undefined : readUser(key, found.value));
+    if (changed === undefined) return;
+    const version = found?.version ?? 0;
+    try {
+      if (changed.size > 0) await metadata.put(key, userText(changed), version);
+      else await metadata.delete(key, version);
+      return;
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== "VERSION_CONFLICT") throw error;
+    }
   }
-  const { salt, iterations, storedKey, serverKey } = written?.[mechanism] ?? {};
-  const isInBounds =
-    Number.isInteger(iterations) &&
-    Number(iterations) >= iterationsMin &&
-    Number(iterations) <= iterationsMax;
-  const credential = {
-    salt: bytesOf(salt, saltBytes),
-    storedKey: bytesOf(storedKey, keyBytesOf(mechanism)),
-    serverKey: bytesOf(serverKey, keyBytesOf(mechanism)),
-  };
-  if (!isInBounds || Object.values(credential).includes(undefined)) return undefined;
-  return { ...credential, iterations } as ScramCredential;
 }
 
-/** Written as we write it, and no other way. */
-function bytesOf(base64: unknown, length: number): Buffer | undefined {
-  if (typeof base64 !== "string") return undefined;
-  const bytes = Buffer.from(base64, "base64");
-  return bytes.length === length && bytes.toString("base64") === base64 ? bytes : undefined;
+export function isUserName(name: string): boolean {
+  return fits(name, userNameBytesMax);
 }
 
 function checkName(name: string): string {
-  if (fits(name, userNameBytesMax)) return name;
+  if (isUserName(name)) return name;
   throw invalid("name", `a user's name must have 1 to ${userNameBytesMax} bytes, and no control characters`);
 }
 
@@ -129,21 +122,4 @@ function fits(text: unknown, bytesMax: number): boolean {
   if (typeof text !== "string" || text === "" || /\p{Cc}/u.test(text)) return false;
   const bytes = Buffer.from(text);
   return bytes.length <= bytesMax && bytes.toString() === text;
-}
-
-function keyOf(name: string): string {
-  return prefix + encodeURIComponent(name);
-}
-
-function nameOf(key: string): string {
-  try {
-    return decodeURIComponent(key.slice(prefix.length));
-  } catch {
-    throw corrupt(key, "its key is not encoded as it should be");
-  }
-}
-
-function corrupt(key: string, what: string): LogError {
-  const message = `the metadata entry "${key}" cannot be read: ${what}`;
-  return new LogError("CORRUPT_METADATA", message, { details: { key } });
 }

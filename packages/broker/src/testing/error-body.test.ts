@@ -117,6 +117,24 @@ test("an error stands beside each partition that was named", () => {
   assert.deepEqual([partitionIndex, errorCode, highWatermark, records], [3, code, -1, null]);
 });
 
+test("an error stands beside each user, in whichever list the request has named it", () => {
+  const none = { iterations: 4096, salt: Buffer.alloc(0), saltedPassword: Buffer.alloc(0) };
+  const asked = {
+    deletions: [{ name: "zoe", mechanism: 1 }],
+    upsertions: [{ name: "alice", mechanism: 1, ...none }],
+  };
+  const api = apis.alterUserScramCredentials as Api;
+  const { results } = answered(api, 0, asked, "UNACCEPTABLE_CREDENTIAL") as { results: AnyBody[] };
+  const code = ErrorCode.UNACCEPTABLE_CREDENTIAL;
+  assert.deepEqual(
+    results.map(({ user, errorCode }) => [user, errorCode]),
+    [
+      ["zoe", code],
+      ["alice", code],
+    ],
+  );
+});
+
 test("what concerns the whole stands at the top, where a response has a place for it", () => {
   const asked = {
     groupId: "billing",

@@ -23,10 +23,11 @@ const names: ReadonlySet<string> = new Set([
   "resourceType",
   "topic",
   "topicId",
+  "user",
 ]);
 
 /** Called otherwise in the request. */
-const askedAs: Readonly<Record<string, string>> = { partitionIndex: "partition" };
+const askedAs: Readonly<Record<string, string>> = { partitionIndex: "partition", user: "name" };
 
 /** These are about a group, a session or the whole broker: they stand as far outside as a response has a place for them. */
 const outerErrors: ReadonlySet<ErrorName> = new Set<ErrorName>([
@@ -46,11 +47,15 @@ const outerErrors: ReadonlySet<ErrorName> = new Set<ErrorName>([
 /** Its results stand for directories, which requests do not name. */
 const unnamedResults: ReadonlySet<string> = new Set(["DescribeLogDirs"]);
 
+/** Its results stand for what several lists of the request ask for. */
+const severalLists: ReadonlySet<string> = new Set(["AlterUserScramCredentials"]);
+
 interface Asking {
   readonly version: number;
   readonly errorCode: number;
   readonly isOuter: boolean;
   readonly isNamed: boolean;
+  readonly isOfSeveral: boolean;
 }
 
 /** Undefined where there is no place for the error, since the request asks for nothing that could fail. */
@@ -60,6 +65,7 @@ export function errorBody(api: Api, version: number, asked: AnyBody, error: Erro
     errorCode: ErrorCode[error],
     isOuter: outerErrors.has(error),
     isNamed: !unnamedResults.has(api.name),
+    isOfSeveral: severalLists.has(api.name),
   };
   return refuse(api.response.shape, api.request.shape, asked, asking);
 }
@@ -87,9 +93,10 @@ function innerOf(
   if (list === undefined || askedList === undefined || !asking.isNamed) return undefined;
   const element = list.shape.element as Shape;
   const askedElement = askedList.shape.element as Shape;
-  const parts = ((asked[askedList.name] ?? []) as readonly unknown[]).map((each) =>
-    refuse(element, askedElement, asNamed(each, element, askedElement), asking),
-  );
+  const names = asking.isOfSeveral ? lists.map(({ name }) => name) : [askedList.name];
+  const parts = names
+    .flatMap((name) => (asked[name] ?? []) as readonly unknown[])
+    .map((each) => refuse(element, askedElement, asNamed(each, element, askedElement), asking));
   return parts.length === 0 || parts.includes(undefined) ? undefined : { [list.name]: parts };
 }
 

@@ -3,7 +3,7 @@
 // is never written. A checkpoint that fails (a full disk) loses nothing: the journal keeps the data and it is tried
 // again. Called by storage/file.
 import type { Clock, Timer } from "../clock.js";
-import type { FileSystem } from "../fs/index.js";
+import { type FileSystem, pacedBytes } from "../fs/index.js";
 import type { Journal } from "../journal/index.js";
 import type { PartitionLog } from "../partition/index.js";
 import type { FileCache } from "../segment/index.js";
@@ -25,7 +25,8 @@ export interface CheckpointSource {
   failed(error: unknown): void;
 }
 
-// Many small files are made in half the time when the next calls are there before a thread goes to sleep.
+// Many small files are made in half the time when the next calls are there before a thread goes to sleep. Of long
+// writes each takes two threads, and the journal needs some.
 const atOnce = 4;
 const retryMsMin = 200;
 const retryMsMax = 5000;
@@ -207,9 +208,14 @@ export class Checkpointer {
     const work = partitions.map((partition) => new PartitionCheckpoint(this.#fs, this.#cache, partition));
     let bytes = 0;
     try {
-      await several(work, atOnce, async (item) => {
+      const write = async (item: PartitionCheckpoint): Promise<void> => {
         bytes += await item.write(sequence);
-      });
+      };
+      // Decided once: appends and deletions go on meanwhile.
+      const long = new Set(work.filter(({ partition }) => partition.tail.bytes > pacedBytes));
+      await several([...long], 1, write);
+      const short = work.filter((item) => !long.has(item));
+      await several(short, atOnce, write);
       // A sync keeps a thread for long, and the journal needs some; at the end it does not.
       await several(work, this.#closed ? atOnce : 1, (item) => item.sync());
       if (work.some((item) => item.isNewDirectory)) await this.#fs.syncDirectory(this.#topicsDirectory);

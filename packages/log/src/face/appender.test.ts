@@ -22,7 +22,6 @@ import type { Log } from "./log.js";
 import type { AppendResult, Receipt } from "./receipt.js";
 import type { Topic } from "./topic.js";
 
-const patienceMs = 30_000;
 const kibibyte = 1024;
 const value = "x".repeat(1000);
 
@@ -78,7 +77,7 @@ test("an append beyond the budget waits, and gets its place when there is room",
   assert.ok(formingBytes > 60 * kibibyte && formingBytes <= 64 * kibibyte, `${formingBytes}`);
   assert.ok(waitingBytes >= 1000);
   gate.release();
-  const results = await settlesSoon(Promise.all(receipts), "the appends", patienceMs);
+  const results = await settlesSoon(Promise.all(receipts), "the appends");
   assert.deepEqual(offsetsOf(results), upTo(receipts.length));
   assert.equal(last.offset, receipts.length - 1);
   assert.equal((await log.stats()).waitingBytes, 0);
@@ -90,7 +89,7 @@ test("a small record does not overtake a large one that waits", async (t) => {
   receipts.push(topic.append({ value: "x".repeat(30_000) }), topic.append({ value: "" }));
   assert.equal(receipts.at(-1)?.offset, undefined);
   gate.release();
-  const results = await settlesSoon(Promise.all(receipts), "the appends", patienceMs);
+  const results = await settlesSoon(Promise.all(receipts), "the appends");
   assert.deepEqual(offsetsOf(results), upTo(receipts.length));
 });
 
@@ -100,8 +99,8 @@ test("a record that waited is written with the level that was asked for", async 
   const levels = ["os", "memory", "disk"] as const;
   const waiting = levels.map((durability) => topic.append({ value }, { durability }));
   gate.release();
-  await settlesSoon(Promise.all(before), "the appends", patienceMs);
-  const results = await settlesSoon(Promise.all(waiting), "the appends", patienceMs);
+  await settlesSoon(Promise.all(before), "the appends");
+  const results = await settlesSoon(Promise.all(waiting), "the appends");
   assert.deepEqual(
     results.map(({ durability }) => durability),
     levels,
@@ -119,7 +118,7 @@ test("a signal ends the wait for room, and the record never comes", async (t) =>
   await assert.rejects(topic.append({ value: "withdrawn" }, { signal: stop.signal }), /enough/);
   assert.equal((await log.stats()).waitingBytes, waitingBytes);
   gate.release();
-  await settlesSoon(Promise.all(receipts), "the appends", patienceMs);
+  await settlesSoon(Promise.all(receipts), "the appends");
   assert.deepEqual(new Set(await valuesOf(topic.read())), new Set([value]));
 });
 
@@ -129,7 +128,7 @@ test("a signal that comes when the record has its place changes nothing", async 
   const stop = new AbortController();
   const receipt = topic.append({ value: "stays" }, { signal: stop.signal });
   gate.release();
-  await settlesSoon(Promise.all([...before, receipt]), "the appends", patienceMs);
+  await settlesSoon(Promise.all([...before, receipt]), "the appends");
   stop.abort(new Error("too late"));
   assert.equal((await valuesOf(topic.read())).at(-1), "stays");
 });
@@ -144,7 +143,7 @@ test("who chose not to wait is refused with BACKPRESSURE, and no offset is used 
     return error.retriable;
   });
   gate.release();
-  await settlesSoon(Promise.all(receipts), "the appends", patienceMs);
+  await settlesSoon(Promise.all(receipts), "the appends");
   assert.equal((await topic.append({ value }, { wait: false })).offset, receipts.length);
 });
 
@@ -155,7 +154,7 @@ test("when the line is full, appends are refused with BACKPRESSURE and the line 
   for (let n = 0; n < 3; n++) await assert.rejects(topic.append({ value }), withCode("BACKPRESSURE"));
   assert.ok((await log.stats()).waitingBytes <= 2500);
   gate.release();
-  const results = await settlesSoon(Promise.all(receipts), "the appends", patienceMs);
+  const results = await settlesSoon(Promise.all(receipts), "the appends");
   assert.deepEqual(offsetsOf(results), upTo(receipts.length));
 });
 
@@ -164,7 +163,7 @@ test("closing serves those who wait", async (t) => {
   const receipts = fill(topic);
   const closed = log.close();
   gate.release();
-  await settlesSoon(closed, "close", patienceMs);
+  await settlesSoon(closed, "close");
   assert.deepEqual(offsetsOf(await Promise.all(receipts)), upTo(receipts.length));
 });
 
@@ -194,7 +193,7 @@ for (const durability of ["disk", "os", "memory"] as const) {
       );
       assert.ok(waitingBytes <= settings.waitingBytesMax, `${waitingBytes} wait`);
     }
-    const codes = await settlesSoon(Promise.all(outcomes), "the appends", patienceMs);
+    const codes = await settlesSoon(Promise.all(outcomes), "the appends");
     assert.deepEqual([...new Set(codes)].sort(), ["BACKPRESSURE", "done"]);
     assert.ok(bytesMax > settings.tailBytesMax / 4, "the budget is put to use");
     const records = codes.filter((code) => code === "done").length;
@@ -217,7 +216,7 @@ test("with syncEveryMs an append of level disk waits for the next sync, which se
   assert.ok(await isPending(receipts[0] as Receipt));
   assert.deepEqual(await valuesOf(topic.read()), []);
   clock.advance(5);
-  await settlesSoon(Promise.all(receipts), "the appends", patienceMs);
+  await settlesSoon(Promise.all(receipts), "the appends");
   assert.equal((await log.stats()).storage.syncs, syncs + 1);
   assert.equal((await valuesOf(topic.read())).length, 10);
 });
@@ -233,7 +232,7 @@ test("with lingerMs a group forms that long and is then written as one", async (
   assert.ok(await isPending(Promise.race(receipts)));
   assert.equal((await log.stats()).storage.groups, groups);
   clock.advance(1);
-  await settlesSoon(Promise.all(receipts), "the appends", patienceMs);
+  await settlesSoon(Promise.all(receipts), "the appends");
   assert.equal((await log.stats()).storage.groups, groups + 1);
 });
 
@@ -246,21 +245,21 @@ test("with lingerMs a group forms that long however large it becomes while anoth
   clock.advance(10);
   const value = Buffer.alloc(1024 * 1024 - 200);
   const large = [topic.append({ value }), topic.append({ value })];
-  await settlesSoon(first, "the first append", patienceMs);
+  await settlesSoon(first, "the first append");
   assert.ok(await isPending(Promise.race(large)));
   assert.equal((await log.stats()).storage.groups, groups + 1);
   clock.advance(10);
-  await settlesSoon(Promise.all(large), "the large appends", patienceMs);
+  await settlesSoon(Promise.all(large), "the large appends");
 });
 
 test("sync and close do not wait for lingerMs", async (t) => {
   const log = await openAt(t, temporaryDirectory(t), { clock: new ManualClock(), lingerMs: 10 });
   const topic = await log.topic("a");
   const first = topic.append({ value: "0" });
-  await settlesSoon(log.sync(), "sync", patienceMs);
-  await settlesSoon(first, "the append", patienceMs);
+  await settlesSoon(log.sync(), "sync");
+  await settlesSoon(first, "the append");
   const second = topic.append({ value: "1" });
-  await settlesSoon(log.close(), "close", patienceMs);
+  await settlesSoon(log.close(), "close");
   assert.equal((await second).offset, 1);
 });
 
@@ -292,7 +291,7 @@ test("with journalRotateMs the journal begins a file anew, and what it held to s
   clock.advance(999);
   assert.equal((await log.stats()).storage.segmentBytes, 0);
   clock.advance(1);
-  await settlesSoon(ended, "the checkpoint", patienceMs);
+  await settlesSoon(ended, "the checkpoint");
   const { tailBytes, segmentBytes } = (await log.stats()).storage;
   assert.equal(tailBytes, 0);
   assert.ok(segmentBytes > 0);

@@ -2,7 +2,8 @@
 import type { LogRecord } from "../record/index.js";
 import type { Group } from "./group.js";
 import type { Committed } from "./metadata-values.js";
-import type { Position, ReadSource } from "./reading.js";
+import type { Isolation, ReadSource } from "./read-source.js";
+import type { Position } from "./reading.js";
 
 /** A record, or where one is. */
 export type Place = Pick<LogRecord, "partition" | "offset">;
@@ -18,6 +19,11 @@ export interface ConsumerOptions {
   readonly commit?: "auto" | "explicit";
   /** Wait for what will be appended. Default true; otherwise the loop ends with what there is. */
   readonly follow?: boolean;
+  /**
+   * Default "read_uncommitted". "read_committed": of Kafka's transactions only what has been committed, up to the first
+   * that is still open; see {@link ReadOptions.isolation}. What was aborted counts as dealt with.
+   */
+  readonly isolation?: Isolation;
   readonly signal?: AbortSignal;
 }
 

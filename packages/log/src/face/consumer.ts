@@ -10,7 +10,8 @@ import type { Member } from "./group.js";
 import { type GroupLag, lagOf } from "./lag.js";
 import type { Handler } from "./lane.js";
 import { Processing, type ProcessOptions } from "./processing.js";
-import { type Position, type ReadSource, resolvePosition } from "./reading.js";
+import { type ReadSource, readsCommitted } from "./read-source.js";
+import { type Position, resolvePosition } from "./reading.js";
 import type { Progress, ProgressSource } from "./transaction.js";
 
 const commitEveryMs = 1000;
@@ -107,7 +108,7 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
     await this.#join();
     const cursor = this.#cursors.get(partition);
     if (cursor === undefined) throw this.#notItsOwn(partition);
-    cursor.seek(await resolvePosition(cursor.source, position));
+    cursor.seek(await resolvePosition(cursor.source, position, this.#options.isolation));
     if (this.#given?.partition === partition) this.#given = undefined;
     this.#stir();
   }
@@ -129,7 +130,8 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
   async lag(): Promise<GroupLag> {
     const { offsets, sources, nowMs } = this.#host;
     const committed = await offsets();
-    return lagOf(sources(), (partition) => committed?.get(partition)?.offset ?? 0, nowMs());
+    const placeIn = (partition: number): number => committed?.get(partition)?.offset ?? 0;
+    return lagOf(sources(), placeIn, nowMs(), this.#options.isolation);
   }
 
   /**
@@ -233,6 +235,7 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
       if (this.#end.signal.aborted) return { done: true, value: undefined };
       if (record !== undefined) return this.#give(record);
       if (this.#isAuto) await this.#commit(this.#dealtWith());
+      else this.#processing?.passed(this.#dealtWith());
       if (this.#options.follow === false) {
         if (this.#isAuto) await this.close();
         return { done: true, value: undefined };
@@ -245,6 +248,7 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
     this.#joined ??= (async () => {
       const { group, sources } = this.#host;
       this.#refuseReadOnly();
+      readsCommitted(this.#options.isolation); // Throws if it is none.
       await this.#know();
       if (!this.#end.signal.aborted) group.join(this.#member);
       if (sources().length > 0) await this.#settleOwnership();
@@ -257,7 +261,7 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
     const { group, sources } = this.#host;
     const from = group.partitionCount === 0 ? (this.#options.from ?? "earliest") : "earliest";
     await group.know(sources().length, (partition) =>
-      resolvePosition(sources()[partition] as ReadSource, from),
+      resolvePosition(sources()[partition] as ReadSource, from, this.#options.isolation),
     );
   }
 
@@ -282,10 +286,8 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
     }
     for (const partition of group.take(this.#member)) {
       if (this.#cursors.has(partition)) continue;
-      this.#cursors.set(
-        partition,
-        new Cursor(sources()[partition] as ReadSource, group.committed(partition)),
-      );
+      const source = sources()[partition] as ReadSource;
+      this.#cursors.set(partition, new Cursor(source, group.committed(partition), this.#options.isolation));
     }
   }
 

@@ -1,9 +1,11 @@
 // A consumer's place in one partition: what was read ahead, what was given out, what has been dealt with.
 import type { LogRecord, RecordCursor } from "../record/index.js";
-import { BatchReader, type ReadSource } from "./reading.js";
+import { type Isolation, type ReadSource, watch } from "./read-source.js";
+import { BatchReader } from "./reading.js";
 
 export class Cursor {
   readonly source: ReadSource;
+  readonly #isolation: Isolation;
   #reader: BatchReader | undefined;
   #records: RecordCursor | undefined;
   #ahead: LogRecord | undefined;
@@ -13,8 +15,9 @@ export class Cursor {
   #dealtWith: number | undefined;
   #seeks = 0;
 
-  constructor(source: ReadSource, position: number) {
+  constructor(source: ReadSource, position: number, isolation: Isolation = "read_uncommitted") {
     this.source = source;
+    this.#isolation = isolation;
     this.#position = this.#dealtWith = position;
   }
 
@@ -52,7 +55,7 @@ export class Cursor {
   async read(): Promise<LogRecord | undefined> {
     const seeks = this.#seeks;
     for (;;) {
-      this.#reader ??= new BatchReader(this.source, { from: this.#position });
+      this.#reader ??= new BatchReader(this.source, { from: this.#position, isolation: this.#isolation });
       const { position } = this.#reader;
       const batch = await this.#reader.next();
       if (seeks !== this.#seeks) return undefined;
@@ -69,7 +72,7 @@ export class Cursor {
 
   /** Settles when there is something to read. */
   wait(signal: AbortSignal): Promise<void> {
-    return this.source.storage.watch(this.source.id, this.#position, signal);
+    return watch(this.source, this.#position, this.#isolation, signal);
   }
 
   seek(offset: number): void {

@@ -22,7 +22,7 @@ import type { Log } from "./log.js";
 import type { Partition } from "./partition.js";
 import type { FileRangeOptions } from "./raw.js";
 
-const patienceMs = 30_000;
+const patienceMs = 60_000;
 const rotateMs = 1000;
 /** Readers no longer give way to the writer. */
 const idleMs = 100;

@@ -1,12 +1,12 @@
 // How far a group is behind.
 import { batchLengthAt, RecordBatch } from "../record/index.js";
-import type { ReadSource } from "./reading.js";
+import { endOffset, type Isolation, type ReadSource } from "./read-source.js";
 
 export interface PartitionLag {
   readonly partition: number;
   /** The next record that the group wants. */
   readonly committed: number;
-  /** The end of what readers see. */
+  /** The end of what readers see: for a consumer with "read_committed" the last stable offset. */
   readonly end: number;
   /** Records from there to the end, by their offsets: gaps count. */
   readonly records: number;
@@ -28,9 +28,10 @@ export async function lagOf(
   sources: readonly ReadSource[],
   committed: (partition: number) => number,
   nowMs: number,
+  isolation?: Isolation,
 ): Promise<GroupLag> {
   const partitions = await Promise.all(
-    sources.map((source) => partitionLag(source, committed(source.partition), nowMs)),
+    sources.map((source) => partitionLag(source, committed(source.partition), nowMs, isolation)),
   );
   return {
     records: partitions.reduce((sum, { records }) => sum + records, 0),
@@ -40,16 +41,24 @@ export async function lagOf(
   };
 }
 
-async function partitionLag(source: ReadSource, committed: number, nowMs: number): Promise<PartitionLag> {
+async function partitionLag(
+  source: ReadSource,
+  committed: number,
+  nowMs: number,
+  isolation: Isolation | undefined,
+): Promise<PartitionLag> {
   await source.settle();
   const { storage, id, partition } = source;
-  const { logStartOffset, highWatermark: end, bytesFrom } = await storage.describe(id, committed);
+  const { logStartOffset, highWatermark, bytesFrom } = await storage.describe(id, committed);
+  const end = Math.min(highWatermark, await endOffset(source, isolation));
   const from = Math.max(committed, logStartOffset);
   const records = Math.max(0, end - from);
   if (records === 0) return { partition, committed, end, records, bytes: 0, ms: 0 };
+  const undecided = end < highWatermark ? (await storage.describe(id, end)).bytesFrom : 0;
+  const bytes = Math.max(0, bytesFrom - undecided);
   const timestamp = await timestampAt(source, from);
   const ms = timestamp === undefined ? 0 : Math.max(0, nowMs - timestamp);
-  return { partition, committed, end, records, bytes: bytesFrom, ms };
+  return { partition, committed, end, records, bytes, ms };
 }
 
 async function timestampAt(

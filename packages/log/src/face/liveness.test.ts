@@ -36,14 +36,14 @@ for (const driver of driverNames) {
     const log = await openTestLog(t, driver, { tailBytesMax: 256 * 1024 });
     const topic = await log.topic("a");
     const appended = topic.append({ value: "x".repeat(300_000) });
-    assert.equal((await settlesSoon(appended, "append", 2000)).offset, 0);
+    assert.equal((await settlesSoon(appended, "append")).offset, 0);
   });
 
   test(`${driver}: topics are made, changed and deleted without waiting for syncEveryMs`, async (t) => {
     const log = await openTestLog(t, driver, { syncEveryMs: 3_600_000 });
-    const topic = await settlesSoon(log.topic("a"), "topic", 2000);
-    await settlesSoon(topic.alter({ retentionMs: 5 }), "alter", 2000);
-    await settlesSoon(log.deleteTopic("a"), "deleteTopic", 2000);
+    const topic = await settlesSoon(log.topic("a"), "topic");
+    await settlesSoon(topic.alter({ retentionMs: 5 }), "alter");
+    await settlesSoon(log.deleteTopic("a"), "deleteTopic");
   });
 }
 
@@ -60,16 +60,16 @@ async function openSeldomSynced(t: TestContext): Promise<{ log: Log; topic: Topi
 test("sync does not wait for syncEveryMs", async (t) => {
   const { log, topic } = await openSeldomSynced(t);
   const receipts = [topic.append({ value: "first" })];
-  await settlesSoon(log.sync(), "the first sync", 2000);
+  await settlesSoon(log.sync(), "the first sync");
   receipts.push(topic.append({ value: "second" }));
-  await settlesSoon(log.sync(), "the second sync", 2000);
-  await settlesSoon(Promise.all(receipts), "the appends", 2000);
+  await settlesSoon(log.sync(), "the second sync");
+  await settlesSoon(Promise.all(receipts), "the appends");
 });
 
 test("close does not wait for syncEveryMs", async (t) => {
   const { log, topic } = await openSeldomSynced(t);
   const receipt = topic.append({ value: "last" });
-  await settlesSoon(log.close(), "close", 2000);
+  await settlesSoon(log.close(), "close");
   assert.equal((await receipt).offset, 0);
 });
 
@@ -77,7 +77,7 @@ test("sync ends though others go on appending", async (t) => {
   const log = await openTestLog(t, "file");
   const producer = startProducer(await log.topic("busy"));
   try {
-    await settlesSoon(log.sync(), "sync", 2000);
+    await settlesSoon(log.sync(), "sync");
   } finally {
     await producer.stop();
   }
@@ -88,7 +88,7 @@ test("a topic is deleted though others go on appending elsewhere", async (t) => 
   await log.topic("quiet");
   const producer = startProducer(await log.topic("busy"));
   try {
-    await settlesSoon(log.deleteTopic("quiet"), "deleteTopic", 2000);
+    await settlesSoon(log.deleteTopic("quiet"), "deleteTopic");
   } finally {
     await producer.stop();
   }
@@ -114,7 +114,7 @@ test("a topic can be deleted while segments cannot be written", async (t) => {
   for (let n = 0; n < 20; n++)
     receipts.push(topic.append({ value: "x".repeat(20_000) }).catch(() => undefined));
   await hasFailed;
-  await settlesSoon(log.deleteTopic("a"), "deleteTopic", 2000);
+  await settlesSoon(log.deleteTopic("a"), "deleteTopic");
   await Promise.all(receipts);
 });
 
@@ -172,7 +172,7 @@ for (const [bytesMax, fileBytes, recordBytes] of journalSizes) {
     const topic = await log.topic("a", { maxMessageBytes: 16 * 1024 * 1024, durability: "os" });
     const value = Buffer.alloc(recordBytes * 1024, 7);
     const count = Math.ceil((bytesMax / recordBytes) * 3);
-    for (let n = 0; n < count; n++) await settlesSoon(topic.append({ value }), `append ${n}`, 3000);
-    await settlesSoon(log.close(), "close", 3000);
+    for (let n = 0; n < count; n++) await settlesSoon(topic.append({ value }), `append ${n}`);
+    await settlesSoon(log.close(), "close");
   });
 }

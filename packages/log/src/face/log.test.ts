@@ -15,7 +15,6 @@ import {
 } from "../test-support.js";
 import type { Log } from "./log.js";
 
-const patienceMs = 30_000;
 const checkMs = 30_000;
 
 /** Tells when the next check for retention is due: then the last one has ended. */
@@ -32,7 +31,7 @@ class RetentionClock extends ManualClock {
       this.#ended = resolve;
     });
     this.advance(advanceMs);
-    await settlesSoon(ended, "the check", patienceMs);
+    await settlesSoon(ended, "the check");
   }
 }
 
@@ -160,7 +159,6 @@ function listen<T>(t: TestContext, name: string): { messages: T[]; next(): Promi
         arrived = resolve;
       }),
       name,
-      patienceMs,
     );
   return { messages, next };
 }

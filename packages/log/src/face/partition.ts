@@ -2,23 +2,9 @@
 import { checkInteger } from "../options.js";
 import { batchLengthAt, type LogRecord, RecordBatch } from "../record/index.js";
 import type { FileRange, LogStorage, PartitionDescription } from "../storage/contracts.js";
-import {
-  type FileRangeOptions,
-  fileRange,
-  type Isolation,
-  type RawReadOptions,
-  type RawSlice,
-  readRaw,
-  readsCommitted,
-} from "./raw.js";
-import {
-  BatchReader,
-  type Position,
-  type ReadOptions,
-  type ReadSource,
-  RecordReader,
-  resolvePosition,
-} from "./reading.js";
+import { type FileRangeOptions, fileRange, type RawReadOptions, type RawSlice, readRaw } from "./raw.js";
+import { type Isolation, type ReadSource, read, readsCommitted, watch } from "./read-source.js";
+import { BatchReader, type Position, type ReadOptions, RecordReader, resolvePosition } from "./reading.js";
 
 /** What an offset leads to: the record, or the next offset that exists (the end, if none does yet). */
 export type GetResult =
@@ -74,18 +60,21 @@ export class Partition {
     return fileRange(this.#source, options);
   }
 
-  /** The record at an offset, or the next offset that exists. */
-  async get(offset: number): Promise<GetResult> {
+  /** The record at an offset, or the next offset that exists: with "read_committed" that of a record that is committed. */
+  async get(offset: number, isolation?: Isolation): Promise<GetResult> {
     checkInteger("offset", offset, 0);
+    const isCommittedOnly = readsCommitted(isolation);
     await this.#source.settle();
     for (let from = offset; ; ) {
-      const { chunks, startOffset, highWatermark } = await this.#storage.read(this.#source.id, from, 1);
+      this.#source.check();
+      const { chunks, startOffset, end, isCommitted } = await read(this.#source, from, 1, isCommittedOnly);
       const [chunk] = chunks;
-      if (chunk === undefined) return { next: highWatermark };
+      if (chunk === undefined) return { next: end };
       const batch = new RecordBatch(chunk.subarray(0, batchLengthAt(chunk, 0)), this.number);
-      for (const record of batch.isControl ? [] : batch.records(startOffset)) {
+      if (batch.baseOffset >= end) return { next: end };
+      const counts = isCommitted?.(batch) ?? !batch.isControl;
+      for (const record of counts ? batch.records(startOffset) : [])
         return record.offset === offset ? { record } : { next: record.offset };
-      }
       from = batch.nextOffset;
     }
   }
@@ -96,19 +85,13 @@ export class Partition {
    */
   async watch(offset: number, signal?: AbortSignal, isolation?: Isolation): Promise<void> {
     checkInteger("offset", offset, 0);
-    const isCommittedOnly = readsCommitted(this.#source, isolation);
-    await this.#storage.watch(this.#source.id, offset, signal);
     this.#source.check();
-    const producers = this.#source.ledger()?.producers;
-    while (isCommittedOnly && producers !== undefined && producers.firstUnstableOffset <= offset) {
-      await producers.whenEnded(signal);
-      this.#source.check();
-    }
+    await watch(this.#source, offset, isolation, signal);
   }
 
-  /** The offset that a position means now. */
-  offsetOf(position: Position): Promise<number> {
-    return resolvePosition(this.#source, position);
+  /** The offset that a position means now: with "read_committed" the last stable offset is the end. */
+  offsetOf(position: Position, isolation?: Isolation): Promise<number> {
+    return resolvePosition(this.#source, position, isolation);
   }
 
   /** The first record whose timestamp, in milliseconds since 1970, is at or after the given one. */
@@ -127,11 +110,8 @@ export class Partition {
   }
 
   /** The end of what readers see: with "read_committed" the last stable offset. */
-  async endOffset(isolation?: Isolation): Promise<number> {
-    const isCommittedOnly = readsCommitted(this.#source, isolation);
-    const { highWatermark } = await this.describe();
-    const firstUnstable = this.#source.ledger()?.producers.firstUnstableOffset ?? highWatermark;
-    return isCommittedOnly ? Math.min(highWatermark, firstUnstable) : highWatermark;
+  endOffset(isolation?: Isolation): Promise<number> {
+    return resolvePosition(this.#source, "latest", isolation);
   }
 
   async describe(): Promise<PartitionDescription> {

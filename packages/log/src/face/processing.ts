@@ -112,6 +112,15 @@ export class Processing {
       await this.#source.commit(this.#progress.finished());
   }
 
+  /**
+   * Every record of these partitions before the offset has been given out, and begun. The last may have been followed by
+   * what is not for readers: it need not be looked at again.
+   */
+  passed(offsets: ReadonlyMap<number, number>): void {
+    for (const [partition, offset] of offsets) this.#progress.pass(partition, offset);
+    this.#commitBeside();
+  }
+
   /** Settles when nothing of these partitions is under way any more. Their progress is committed then. */
   async drain(partitions: readonly number[]): Promise<void> {
     await Promise.all(this.#lanes.map((lane) => lane.idle()));
@@ -134,6 +143,10 @@ export class Processing {
   #finished(records: readonly LogRecord[]): void {
     for (const record of records) this.#progress.finish(record);
     if (this.#progress.count * 2 < this.#aheadMax) this.#wake();
+    this.#commitBeside();
+  }
+
+  #commitBeside(): void {
     this.#mayCommit = true;
     this.#committing ??= this.#commitAll().finally(() => {
       this.#committing = undefined;

@@ -8,7 +8,7 @@ import type { CompactionLimits, LogStorage, MetadataPut } from "../storage/contr
 import { corruptEntry } from "./metadata-values.js";
 import {
   type AbortedTransaction,
-  firstEndingFrom,
+  abortedLookup,
   type ProducerState,
   Producers,
   type ProducersState,
@@ -39,6 +39,8 @@ export class ProducerLedger {
   #bytesSince = 0;
   /** The end of what has been taken into account. */
   #end = 0;
+  /** The end of what was read from the log. */
+  #replayedTo: number;
 
   /** `id`: the partition's. */
   constructor(id: string, state?: ProducersState, damage?: LogError) {
@@ -46,6 +48,7 @@ export class ProducerLedger {
     this.#key = producersPrefix + id;
     this.#damage = damage;
     this.#snapshotOffset = state?.offset;
+    this.#replayedTo = state?.offset ?? 0;
   }
 
   get isDamaged(): boolean {
@@ -116,11 +119,13 @@ export class ProducerLedger {
     if (entry === undefined) return undefined;
     try {
       const state = readState(entry.key, entry.value);
-      const { logEndOffset } = await storage.describe(id);
+      const { logStartOffset, logEndOffset, compaction } = await storage.describe(id);
       // Whatever it tells of what is not there does not count.
       const isBeyond = state.offset > logEndOffset;
       const ledger = new ProducerLedger(id, isBeyond ? new Producers(state).state(logEndOffset, now) : state);
-      await ledger.#replay(storage, id, now);
+      await ledger.replay(storage, id, now);
+      // Their records are gone, and perhaps their markers.
+      ledger.producers.forgetBefore(Math.max(logStartOffset, compaction?.end ?? 0));
       return ledger;
     } catch (error) {
       // What can be read can be read all the same.
@@ -131,13 +136,10 @@ export class ProducerLedger {
     }
   }
 
-  #noted(batch: RecordBatch, baseOffset: number): void {
-    this.#bytesSince += batch.bytes.length;
-    this.#end = baseOffset + batch.nextOffset - batch.baseOffset;
-  }
-
-  async #replay(storage: LogStorage, id: string, now: number): Promise<void> {
-    for (let from = this.#snapshotOffset ?? 0; ; ) {
+  /** Takes into account what has become visible. */
+  async replay(storage: LogStorage, id: string, now: number): Promise<void> {
+    for (;;) {
+      let from = this.#replayedTo;
       const { chunks } = await storage.read(id, from, readBytes);
       if (chunks.length === 0) return;
       for (const chunk of chunks) {
@@ -150,7 +152,13 @@ export class ProducerLedger {
           from = Math.max(from, batch.nextOffset);
         }
       }
+      this.#replayedTo = from;
     }
+  }
+
+  #noted(batch: RecordBatch, baseOffset: number): void {
+    this.#bytesSince += batch.bytes.length;
+    this.#end = baseOffset + batch.nextOffset - batch.baseOffset;
   }
 }
 
@@ -211,19 +219,9 @@ export async function compactionBounds(
   // The compaction before this one has taken their records out.
   producers.forgetBefore(compaction?.end ?? 0);
   const until = Math.min(highWatermark, producers.firstUnstableOffset);
-  const byProducer = new Map<number, AbortedTransaction[]>();
-  for (const aborted of producers.aborted(0, until)) {
-    const known = byProducer.get(aborted.producerId);
-    if (known === undefined) byProducer.set(aborted.producerId, [aborted]);
-    else known.push(aborted);
-  }
   return {
     until,
-    // A producer has one transaction at a time.
-    isAborted: (producerId, offset) => {
-      const its = byProducer.get(producerId) ?? [];
-      return (its[firstEndingFrom(its, offset)]?.firstOffset ?? offset + 1) <= offset;
-    },
+    isAborted: abortedLookup(producers.aborted(0, until)),
     settled: async () => {
       if (await saveUpTo(storage, partition, until, now)) return;
       const message = `${partition.id} has so many aborted transactions that they cannot be written down: it is not compacted`;

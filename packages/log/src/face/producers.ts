@@ -241,7 +241,7 @@ export class Producers {
 }
 
 /** Where those begin, among some in order of their markers, that end at an offset or later. */
-export function firstEndingFrom(transactions: readonly AbortedTransaction[], offset: number): number {
+function firstEndingFrom(transactions: readonly AbortedTransaction[], offset: number): number {
   let low = 0;
   for (let high = transactions.length; low < high; ) {
     const middle = (low + high) >>> 1;
@@ -249,6 +249,22 @@ export function firstEndingFrom(transactions: readonly AbortedTransaction[], off
     else high = middle;
   }
   return low;
+}
+
+/** Tells by producer and offset whether a record belongs to one of them: a producer has one transaction at a time. */
+export function abortedLookup(
+  transactions: readonly AbortedTransaction[],
+): (producerId: number, offset: number) => boolean {
+  const byProducer = new Map<number, AbortedTransaction[]>();
+  for (const transaction of transactions) {
+    const known = byProducer.get(transaction.producerId);
+    if (known === undefined) byProducer.set(transaction.producerId, [transaction]);
+    else known.push(transaction);
+  }
+  return (producerId, offset) => {
+    const its = byProducer.get(producerId);
+    return its !== undefined && (its[firstEndingFrom(its, offset)]?.firstOffset ?? offset + 1) <= offset;
+  };
 }
 
 function lastSequenceOf({ baseSequence, baseOffset, lastOffset }: RecordBatch): number {

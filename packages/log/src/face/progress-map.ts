@@ -29,6 +29,13 @@ export class ProgressMap {
     this.#count++;
   }
 
+  /** What lies between the records that began and an offset is not for readers. */
+  pass(partition: number, offset: number): void {
+    const underway = this.#partitions.get(partition) ?? { offsets: [], first: 0, done: new Set(), end: 0 };
+    this.#partitions.set(partition, underway);
+    underway.end = offset;
+  }
+
   finish({ partition, offset }: LogRecord): void {
     const underway = this.#partitions.get(partition);
     if (underway === undefined) return;

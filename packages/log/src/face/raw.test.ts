@@ -170,6 +170,21 @@ for (const place of [...driverNames, "file, in segments"] as const) {
   });
 }
 
+for (const place of [...driverNames, "file, in segments"] as const) {
+  test(`${place}: memory of the caller's is filled from segments, if at least half of it is`, async (t) => {
+    const partition = await filled(t, place, 1000);
+    const { chunks, ...slice } = await partition.readRaw({ from: 0 });
+    for (const size of [0, slice.length, 2 * slice.length - 1, 2 * slice.length, 1024 * 1024]) {
+      const memory = Buffer.alloc(size);
+      const { chunks: own, ...answer } = await partition.readRaw({ from: 0, memory });
+      assert.deepEqual(Buffer.concat(own), Buffer.concat(chunks));
+      assert.deepEqual(answer, slice);
+      const isSuited = place === "file, in segments" && size >= slice.length && size < 2 * slice.length;
+      assert.equal(own[0]?.buffer === memory.buffer, isSuited, `${size} bytes`);
+    }
+  });
+}
+
 for (const driver of driverNames) {
   test(`${driver}: a raw slice holds what is acknowledged, also of a topic in memory only`, async (t) => {
     const topic = await (await openTestLog(t, driver)).topic("a", { durability: "memory" });

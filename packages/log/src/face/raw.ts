@@ -5,7 +5,15 @@ import { checkInteger } from "../options.js";
 import { batchLengthAt, RecordBatch } from "../record/index.js";
 import type { FileRange } from "../storage/contracts.js";
 import type { AbortedTransaction } from "./producers.js";
-import { type Position, type ReadSource, resolvePosition } from "./reading.js";
+import {
+  type DecidedRead,
+  firstUnstableOffset,
+  type Isolation,
+  type ReadSource,
+  readDecided,
+  readsCommitted,
+} from "./read-source.js";
+import { type Position, resolvePosition } from "./reading.js";
 
 export interface RawReadOptions {
   /** Where to begin: the `next` of the last answer, or any position. */
@@ -14,14 +22,16 @@ export interface RawReadOptions {
   readonly bytesMax?: number;
   /**
    * Default "read_uncommitted": all that is visible. "read_committed": only up to the last stable offset, and the answer
-   * tells which producers' records in it were aborted. Only where this process writes the log: UNSUPPORTED otherwise.
+   * tells which producers' records in it were aborted.
    */
   readonly isolation?: Isolation;
+  /**
+   * Memory of the caller's to read into, so that it can be used again: fresh memory takes longer to get than to fill. It is
+   * used where at least half of it is filled from a segment file, and is not to be changed as long as the answer is in use.
+   */
+  readonly memory?: Buffer;
   readonly signal?: AbortSignal;
 }
-
-/** Whether records of transactions of Kafka's producers count before these have been committed. */
-export type Isolation = "read_uncommitted" | "read_committed";
 
 export interface FileRangeOptions {
   /** Where to begin: the `next` of the last answer, or any position. */
@@ -30,7 +40,10 @@ export interface FileRangeOptions {
   readonly bytesMax?: number;
 }
 
-/** Record batches as they are stored. The bytes are the log's own memory: whoever changes them changes the log. */
+/**
+ * Record batches as they are stored. The bytes are the log's own memory, unless they lie in {@link RawReadOptions.memory}:
+ * whoever changes them changes the log.
+ */
 export interface RawSlice {
   /** Whole batches, back to back in each piece; none at the end of what there is. */
   readonly chunks: readonly Buffer[];
@@ -43,7 +56,10 @@ export interface RawSlice {
   /** The first offset that may be read, and the end of what readers see, at the moment. */
   readonly logStartOffset: number;
   readonly highWatermark: number;
-  /** Before it every transaction has been committed or aborted; the high watermark if none is open. */
+  /**
+   * Before it every transaction has been committed or aborted; the high watermark if none is open, or if nobody knows:
+   * a log opened `readOnly` looks only for "read_committed".
+   */
   readonly lastStableOffset: number;
   /** With "read_committed": whose records, from which offset to their marker, are not to be used. */
   readonly aborted: readonly AbortedTransaction[];
@@ -54,43 +70,21 @@ const rawBytesMax = 64 * 1024 * 1024;
 const rangeBytesMax = 2 ** 31 - 1;
 
 export async function readRaw(source: ReadSource, options: RawReadOptions): Promise<RawSlice> {
-  const known = ["from", "bytesMax", "isolation", "signal"] as const;
-  const { from, bytesMax = bytesMaxDefault, isolation, signal } = checked(options, known);
+  const known = ["from", "bytesMax", "isolation", "memory", "signal"] as const;
+  const { from, bytesMax = bytesMaxDefault, isolation, memory, signal } = checked(options, known);
   checkInteger("bytesMax", bytesMax, 1, rawBytesMax);
-  const isCommittedOnly = readsCommitted(source, isolation);
+  const isCommittedOnly = readsCommitted(isolation);
   signal?.throwIfAborted();
   await source.settle();
-  const offset = await resolvePosition(source, from);
+  const offset = await resolvePosition(source, from, isolation);
   signal?.throwIfAborted();
-  const abortedBefore = source.ledger()?.producers.allAborted;
-  const { chunks, startOffset, logStartOffset, highWatermark } = await source.storage.read(
-    source.id,
-    offset,
-    bytesMax,
-  );
+  const read = await (isCommittedOnly ? readDecided : readAll)(source, offset, bytesMax, memory);
   signal?.throwIfAborted();
-  const producers = source.ledger()?.producers;
-  const lastStableOffset = Math.min(highWatermark, producers?.firstUnstableOffset ?? highWatermark);
+  const { chunks, startOffset, logStartOffset, highWatermark, lastStableOffset } = read;
   const end = isCommittedOnly ? lastStableOffset : highWatermark;
   const taken = withinBudget(chunks, bytesMax, startOffset, end);
-  const aborted = (isCommittedOnly && producers?.aborted(startOffset, taken.next, abortedBefore)) || [];
+  const aborted = isCommittedOnly ? read.aborted.filter(({ firstOffset }) => firstOffset < taken.next) : [];
   return { ...taken, startOffset, logStartOffset, highWatermark, lastStableOffset, aborted };
-}
-
-/** @throws LogError INVALID_ARGUMENT, UNSUPPORTED, CORRUPT_BATCH where records that would tell could not be read */
-export function readsCommitted(source: ReadSource, isolation: Isolation = "read_uncommitted"): boolean {
-  if (isolation === "read_uncommitted") return false;
-  if (isolation !== "read_committed") {
-    const message = `"${String(isolation)}" is not an isolation: read_uncommitted or read_committed`;
-    throw new LogError("INVALID_ARGUMENT", message, { details: { name: "isolation" } });
-  }
-  if (source.storage.manifest.readOnly) {
-    const message =
-      "what is committed is known to the process that writes the log: read_committed is not for others";
-    throw new LogError("UNSUPPORTED", message, { details: { capability: "isolation" } });
-  }
-  source.ledger()?.check();
-  return true;
 }
 
 export async function fileRange(
@@ -112,6 +106,17 @@ export async function fileRange(
     );
   }
   return storage.fileRange(id, offset, bytesMax);
+}
+
+async function readAll(
+  source: ReadSource,
+  from: number,
+  bytesMax: number,
+  memory: Buffer | undefined,
+): Promise<DecidedRead> {
+  const result = await source.storage.read(source.id, from, bytesMax, memory);
+  const unstable = source.catchUp === undefined ? firstUnstableOffset(source) : Number.POSITIVE_INFINITY;
+  return { ...result, lastStableOffset: Math.min(result.highWatermark, unstable), aborted: [] };
 }
 
 /** Drivers answer about as much as they are asked for. What begins at `endOffset` or later is left out. */

@@ -70,7 +70,7 @@ for (const driver of driverNames) {
         const topic = await (await openTestLog(t, driver)).topic("a", { partitions });
         await appendBatch(topic, 5);
         await appendBatch(topic, 5, 5);
-        const found = await settlesSoon(collect(topic.read(options)), "reading", 2000);
+        const found = await settlesSoon(collect(topic.read(options)), "reading");
         assert.deepEqual(offsetsOf(found), expected);
       });
     }
@@ -80,7 +80,7 @@ for (const driver of driverNames) {
       const topic = await (await openTestLog(t, driver)).topic("a");
       await appendBatch(topic, 5);
       await appendBatch(topic, 5, 5);
-      const found = await settlesSoon(collect(topic.partition(0).read(options)), "reading", 2000);
+      const found = await settlesSoon(collect(topic.partition(0).read(options)), "reading");
       assert.deepEqual(offsetsOf(found), expected);
     });
   }
@@ -191,7 +191,7 @@ for (const driver of driverNames) {
       for (let n = 0; n < 5; n++) await appendOne(`${n}`);
       const following = collect(topic.read({ from: 3, until: 8, follow: true }));
       for (let n = 5; n < 10; n++) await appendOne(`${n}`);
-      const found = await settlesSoon(following, "the follower", 2000);
+      const found = await settlesSoon(following, "the follower");
       for (let partition = 0; partition < partitions; partition++) {
         assert.deepEqual(offsetsOf(found.filter((record) => record.partition === partition)), numbers(3, 8));
       }
@@ -228,7 +228,7 @@ for (const driver of driverNames) {
           }
         }
       })();
-      await assert.rejects(settlesSoon(following, "the follower", 2000), /enough/);
+      await assert.rejects(settlesSoon(following, "the follower"), /enough/);
       assert.ok(seen.includes(partitions));
     });
   }

@@ -2,8 +2,15 @@
 // way. A reader holds two chunks at most, and no file.
 import { LogError } from "../errors.js";
 import { batchLengthAt, type LogRecord, RecordBatch, type RecordCursor } from "../record/index.js";
-import type { LogStorage } from "../storage/contracts.js";
-import type { ProducerLedger } from "./producer-snapshot.js";
+import {
+  endOffset,
+  type IsolatedRead,
+  type Isolation,
+  type ReadSource,
+  read,
+  readsCommitted,
+  watch,
+} from "./read-source.js";
 
 /** An offset, either end of what there is, or the first record at or after a time. */
 export type Position = number | "earliest" | "latest" | Date;
@@ -15,6 +22,11 @@ export interface ReadOptions {
   readonly until?: Position;
   /** Wait for what will be appended. Default false. */
   readonly follow?: boolean;
+  /**
+   * Default "read_uncommitted": all that is visible. "read_committed": of Kafka's transactions only what has been
+   * committed, and nothing beyond the first that is still open: that is where the end is, and where following waits.
+   */
+  readonly isolation?: Isolation;
   readonly signal?: AbortSignal;
   /** Told when offsets that were asked for do not exist: deleted, or a gap. Reading goes on at `next`. */
   readonly onSkip?: (skip: { partition: number; from: number; next: number }) => void;
@@ -22,22 +34,11 @@ export interface ReadOptions {
 
 const chunkBytes = 1024 * 1024;
 
-/** A partition as the readers need it. */
-export interface ReadSource {
-  readonly storage: LogStorage;
-  readonly topic: string;
-  readonly id: string;
-  readonly partition: number;
-  /** Sees to it that what is acknowledged is visible. */
-  settle(): Promise<void>;
-  /** Throws if the log was closed or the topic deleted. */
-  check(): void;
-  /** What is known of producers that number their batches; undefined if there are none. */
-  ledger(): ProducerLedger | undefined;
-  deleteRecords(before: number): Promise<void>;
-}
-
-export async function resolvePosition(source: ReadSource, position: Position): Promise<number> {
+export async function resolvePosition(
+  source: ReadSource,
+  position: Position,
+  isolation?: Isolation,
+): Promise<number> {
   source.check();
   if (position instanceof Date && Number.isNaN(position.getTime())) {
     throw new LogError("INVALID_ARGUMENT", "an invalid Date is not a position");
@@ -56,11 +57,14 @@ export async function resolvePosition(source: ReadSource, position: Position): P
       `${String(position)} is not a position: give an offset, a Date, "earliest" or "latest"`,
     );
   }
-  const { logStartOffset, highWatermark } = await source.storage.describe(source.id);
-  return position === "earliest" ? logStartOffset : highWatermark;
+  if (position !== "earliest") return endOffset(source, isolation);
+  return (await source.storage.describe(source.id)).logStartOffset;
 }
 
-/** Whole batches of one partition, in order. The first may begin before `from`, the last reach beyond `until`. */
+/**
+ * Whole batches of one partition, in order: with "read_committed" those that count. The first may begin before `from`, the last
+ * reach beyond `until`.
+ */
 export class BatchReader {
   readonly #source: ReadSource;
   readonly #options: ReadOptions;
@@ -68,7 +72,8 @@ export class BatchReader {
   /** Records before it are not to be seen, even if the batch that holds them is. */
   #start = 0;
   #until = Number.POSITIVE_INFINITY;
-  #ahead: ReturnType<LogStorage["read"]> | undefined;
+  #isCommittedOnly = false;
+  #ahead: Promise<IsolatedRead> | undefined;
   #batches: RecordBatch[] = [];
   #index = 0;
 
@@ -115,39 +120,47 @@ export class BatchReader {
 
   /** Gets another chunk; false at the end. */
   async #fill(): Promise<boolean> {
-    const { storage, id } = this.#source;
-    const { follow = false, signal } = this.#options;
+    const { follow = false, isolation, signal } = this.#options;
     for (;;) {
       signal?.throwIfAborted();
       this.#source.check();
       if (this.#next < 0) await this.#begin();
       if (this.#next >= this.#until) return false;
-      const result = await (this.#ahead ?? storage.read(id, this.#next, chunkBytes));
+      const result = await (this.#ahead ?? this.#read());
       this.#ahead = undefined;
       if (result.startOffset > this.#next) this.#skipTo(result.startOffset);
       if (result.chunks.length > 0) {
-        this.#take(result.chunks);
-        if (this.#next < Math.min(result.highWatermark, this.#until)) {
-          this.#ahead = storage.read(id, this.#next, chunkBytes);
+        this.#take(result);
+        const isMore = this.#next < Math.min(result.end, this.#until);
+        if (isMore) {
+          this.#ahead = this.#read();
           this.#ahead.catch(() => undefined); // Whoever reads on gets it; nobody may.
         }
         if (this.#batches.length > 0) return true;
+        if (isMore || this.#next >= this.#until) continue;
+        if (!follow) return false;
+        await watch(this.#source, this.#next, isolation, signal);
       } else {
         if (!follow) return false;
-        await storage.watch(id, Math.max(this.#next, result.highWatermark), signal);
+        await watch(this.#source, Math.max(this.#next, result.highWatermark), isolation, signal);
       }
     }
   }
 
-  async #begin(): Promise<void> {
-    const { from = "earliest", until, follow = false } = this.#options;
-    await this.#source.settle();
-    this.#next = this.#start = await resolvePosition(this.#source, from);
-    if (until !== undefined) this.#until = await resolvePosition(this.#source, until);
-    else if (!follow) this.#until = await resolvePosition(this.#source, "latest");
+  #read(): Promise<IsolatedRead> {
+    return read(this.#source, this.#next, chunkBytes, this.#isCommittedOnly);
   }
 
-  #take(chunks: readonly Buffer[]): void {
+  async #begin(): Promise<void> {
+    const { from = "earliest", until, follow = false, isolation } = this.#options;
+    this.#isCommittedOnly = readsCommitted(isolation);
+    await this.#source.settle();
+    this.#next = this.#start = await resolvePosition(this.#source, from, isolation);
+    if (until !== undefined) this.#until = await resolvePosition(this.#source, until, isolation);
+    else if (!follow) this.#until = await resolvePosition(this.#source, "latest", isolation);
+  }
+
+  #take({ chunks, end: stableEnd, isCommitted }: IsolatedRead): void {
     const batches: RecordBatch[] = [];
     for (const chunk of chunks) {
       for (let at = 0; at < chunk.length; ) {
@@ -159,9 +172,11 @@ export class BatchReader {
     const first = batches[0] as RecordBatch;
     if (first.baseOffset > this.#next) this.#skipTo(first.baseOffset);
     // Not beyond what was asked for: whoever goes on from here must not miss what came meanwhile.
-    this.#next = Math.min((batches.at(-1) as RecordBatch).nextOffset, this.#until);
-    const beyond = batches.findIndex((batch) => batch.baseOffset >= this.#until);
-    this.#batches = beyond < 0 ? batches : batches.slice(0, beyond);
+    const end = Math.min(stableEnd, this.#until);
+    this.#next = Math.max(this.#next, Math.min((batches.at(-1) as RecordBatch).nextOffset, end));
+    const beyond = batches.findIndex((batch) => batch.baseOffset >= end);
+    const taken = beyond < 0 ? batches : batches.slice(0, beyond);
+    this.#batches = isCommitted === undefined ? taken : taken.filter(isCommitted);
     this.#index = 0;
   }
 

@@ -2,6 +2,7 @@
 import { readdirSync } from "node:fs";
 import { BatchBuilder, crc32c } from "../record/index.js";
 import { valuesOf } from "../test-support.js";
+import type { Log } from "./log.js";
 import type { Topic } from "./topic.js";
 
 /** Of a topic that is compacted, with segments that a few records fill. */
@@ -44,4 +45,44 @@ export function producedBatch(produced: Produced): Buffer {
   batch.writeInt32BE(sequence, 53);
   batch.writeUInt32BE(crc32c(batch, 0, 21), 17);
   return batch;
+}
+
+/** Ends the transaction that a producer has open in a topic's first partition. */
+export function endTransaction(log: Log, topic: Topic, producerId: number, isCommit: boolean): Promise<void> {
+  const partitions = [{ topic, partition: 0 }];
+  return log.endTransaction({
+    producerId,
+    producerEpoch: 0,
+    isCommit,
+    partitions,
+    progress: [],
+    metadata: [],
+  });
+}
+
+/** What producers write in one partition, each batch with the sequence that is its turn. */
+export class TransactionWriter {
+  readonly #log: Log;
+  readonly #topic: Topic;
+  readonly #sequences = new Map<number, number>();
+
+  constructor(log: Log, topic: Topic) {
+    this.#log = log;
+    this.#topic = topic;
+  }
+
+  async write(producerId: number, values: readonly string[], key: string | null = null): Promise<void> {
+    const sequence = this.#sequences.get(producerId) ?? 0;
+    this.#sequences.set(producerId, sequence + values.length);
+    const batch = producedBatch({ producerId, sequence, values, key, isTransactional: true });
+    await this.#topic.appendBatch(0, batch, { idempotent: true });
+  }
+
+  commit(producerId: number): Promise<void> {
+    return endTransaction(this.#log, this.#topic, producerId, true);
+  }
+
+  abort(producerId: number): Promise<void> {
+    return endTransaction(this.#log, this.#topic, producerId, false);
+  }
 }

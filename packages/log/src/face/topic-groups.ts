@@ -9,7 +9,7 @@ import type { ConsumerOptions } from "./consumer-options.js";
 import { committedOffsets, committedPut, Group, groupPrefix } from "./group.js";
 import { type GroupLag, lagOf } from "./lag.js";
 import { type Committed, readCommitted } from "./metadata-values.js";
-import type { ReadSource } from "./reading.js";
+import type { ReadSource } from "./read-source.js";
 import type { Progress } from "./transaction.js";
 
 export interface GroupDescription extends GroupLag {

@@ -2,7 +2,8 @@
 import { setMaxListeners } from "node:events";
 import type { LogRecord } from "../record/index.js";
 import type { Watchers } from "../watchers.js";
-import { BatchReader, type ReadOptions, type ReadSource } from "./reading.js";
+import { type ReadSource, watch } from "./read-source.js";
+import { BatchReader, type ReadOptions } from "./reading.js";
 
 export interface TopicSources {
   /** Partitions may be added while they are read. */
@@ -18,7 +19,7 @@ export async function* readTopic(
   options: ReadOptions,
 ): AsyncGenerator<LogRecord, void, void> {
   const { all } = sources;
-  const { follow = false, signal, from, until } = options;
+  const { follow = false, from, until } = options;
   const readers: BatchReader[] = [];
   const initialCount = all.length;
   for (;;) {
@@ -37,14 +38,14 @@ export async function* readTopic(
     }
     const isComplete = until !== undefined && readers.every((reader) => reader.position >= reader.until);
     if (!follow || isComplete) return;
-    if (!isProgress) await watchAny(sources, readers, signal);
+    if (!isProgress) await watchAny(sources, readers, options);
   }
 }
 
 async function watchAny(
   { all, growth, check }: TopicSources,
   readers: readonly BatchReader[],
-  signal: AbortSignal | undefined,
+  { isolation, signal }: ReadOptions,
 ): Promise<void> {
   const known = readers.length;
   if (all.length > known) return;
@@ -52,7 +53,7 @@ async function watchAny(
   const either = signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]);
   setMaxListeners(0, either);
   const watches = all.map((source, index) =>
-    source.storage.watch(source.id, (readers[index] as BatchReader).position, either),
+    watch(source, (readers[index] as BatchReader).position, isolation, either),
   );
   watches.push(growth.wait(known, either));
   for (const watch of watches) watch.catch(() => undefined);

@@ -20,6 +20,7 @@ import type { Compaction, CompactionResult } from "./compaction.js";
 import type { Consumer } from "./consumer.js";
 import type { ConsumerOptions } from "./consumer-options.js";
 import { Deduplication } from "./deduplication.js";
+import { FollowedLedger } from "./followed-ledger.js";
 import {
   type AcknowledgedListener,
   type FormingConfig,
@@ -30,7 +31,8 @@ import type { Committed } from "./metadata-values.js";
 import { Partition } from "./partition.js";
 import { Partitioner } from "./partitioner.js";
 import { deleteRecords, ProducerLedger, wakeReaders } from "./producer-snapshot.js";
-import type { ReadOptions, ReadSource } from "./reading.js";
+import type { ReadSource } from "./read-source.js";
+import type { ReadOptions } from "./reading.js";
 import { type AppendResult, type Receipt, refusedReceipt } from "./receipt.js";
 import { type Retention, type RetentionResult, refuseReadOnly } from "./retention.js";
 import { Closable, readableOf, writableOf } from "./streams.js";
@@ -288,27 +290,21 @@ export class Topic implements AppendTarget {
     this.#codecRefusal = compressionRefusal(config.compression);
     Object.assign(this.#formingConfig, this.#formingConfigOf(config));
     const { storage, clock } = this.#host;
-    for (const name of names.slice(this.#partitions.length)) {
-      const { logEndOffset } = await storage.describe(name.id);
-      // A reader beside the writer would not hear of what producers do from now on.
-      const ledger = storage.manifest.readOnly
-        ? undefined
-        : await ProducerLedger.load(storage, name.id, clock.now());
-      const forming = new FormingPartition(
-        name.id,
-        name.partition,
-        logEndOffset,
-        this.#formingConfig,
-        ledger,
-      );
+    for (const { id, partition } of names.slice(this.#partitions.length)) {
+      const { logEndOffset } = await storage.describe(id);
+      // A reader beside the writer does not hear of what producers do from now on: it looks.
+      const followed = storage.manifest.readOnly ? new FollowedLedger(storage, clock, id) : undefined;
+      const ledger = followed ? undefined : await ProducerLedger.load(storage, id, clock.now());
+      const forming = new FormingPartition(id, partition, logEndOffset, this.#formingConfig, ledger);
       const source: ReadSource = {
         storage,
         topic: this.name,
-        id: name.id,
-        partition: name.partition,
+        id,
+        partition,
         settle: () => this.#settle(forming),
         check: () => this.check(),
-        ledger: () => forming.ledger,
+        ledger: () => (followed ?? forming).ledger,
+        ...(followed && { catchUp: () => followed.catchUp() }),
         deleteRecords: (before) => deleteRecords(storage, forming, before, clock.now()),
       };
       this.#forming.push(forming);

@@ -178,26 +178,30 @@ export class JournalRing {
     if (file.position * 2 > file.bytes && this.#free.length === 0) this.#grow();
   }
 
-  /** The file that the next block of this span goes into. */
+  /** The file that the next block of this span goes into; waits until there is one. */
   async fileFor(span: number): Promise<JournalFile> {
     for (;;) {
-      const current = this.#live.at(-1);
-      const fits = this.#hasBegun && current !== undefined && current.position + span <= current.bytes;
-      if (fits && !this.#rotateWanted) return current;
-      const index = this.#free.findIndex((file) => file.bytes >= span);
-      const [file] = index < 0 ? [] : this.#free.splice(index, 1);
-      if (file === undefined && !fits) {
-        // Whatever has been let in must be written, or nothing would ever be freed: beyond bytesMax if need be.
-        await this.roomChange(span);
-        continue;
-      }
-      this.#hasBegun = true;
-      // Rotation is a wish: where there is no file for it, and none is being made, the current one will do.
-      if (file !== undefined || this.#making === undefined) this.#rotateWanted = false;
-      if (file === undefined) return current as JournalFile;
-      this.#live.push(file);
-      return file;
+      const file = this.fileNow(span);
+      if (file !== undefined) return file;
+      // Whatever has been let in must be written, or nothing would ever be freed: beyond bytesMax if need be.
+      await this.roomChange(span);
     }
+  }
+
+  /** The same, if there is one without waiting. */
+  fileNow(span: number): JournalFile | undefined {
+    const current = this.#live.at(-1);
+    const fits = this.#hasBegun && current !== undefined && current.position + span <= current.bytes;
+    if (fits && !this.#rotateWanted) return current;
+    const index = this.#free.findIndex((file) => file.bytes >= span);
+    const [file] = index < 0 ? [] : this.#free.splice(index, 1);
+    if (file === undefined && !fits) return undefined;
+    this.#hasBegun = true;
+    // Rotation is a wish: where there is no file for it, and none is being made, the current one will do.
+    if (file !== undefined || this.#making === undefined) this.#rotateWanted = false;
+    if (file === undefined) return current;
+    this.#live.push(file);
+    return file;
   }
 
   #reserveBytes(): number {

@@ -21,7 +21,6 @@ import { Journal, type JournalOptions } from "./journal.js";
 import { JournalScan, type ScannedBlock } from "./journal-scan.js";
 import type { Commit } from "./submission.js";
 
-const patienceMs = 30_000;
 const writer = { epoch: 1, writerId: "00112233445566aa", start: 0 };
 const kibibyte = 1024;
 
@@ -52,7 +51,7 @@ async function openJournal(t: TestContext, given: Partial<JournalOptions> = {}) 
   );
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    closed ??= settlesSoon(journal.close(), "close", patienceMs);
+    closed ??= settlesSoon(journal.close(), "close");
     return closed;
   };
   cleanUp(t, close);
@@ -86,7 +85,7 @@ test("what waits while a block is written becomes one block with one sync", asyn
   arm(gate.hook);
   const { syncs } = journal.counters;
   const alone = journal.append(text("alone"), true);
-  await settlesSoon(gate.reached, "the write", patienceMs);
+  await settlesSoon(gate.reached, "the write");
   const together = ["a", "b", "c"].map((payload) => journal.append(text(payload), true));
   gate.release();
   await Promise.all([alone, ...together].map(({ durable }) => durable));
@@ -114,7 +113,7 @@ test("at most one write or sync is under way, however many append", async (t) =>
   const producers = Array.from({ length: 20 }, async (_, producer) => {
     for (let n = 0; n < 20; n++) await journal.append(text(`${producer}`), (n + producer) % 3 > 0).durable;
   });
-  await settlesSoon(Promise.all(producers), "the producers", patienceMs);
+  await settlesSoon(Promise.all(producers), "the producers");
   assert.equal(most, 1);
   assert.equal(journal.counters.payloads, 401);
   assert.ok(journal.counters.blocks < 401);
@@ -126,7 +125,7 @@ test("a group in which not all wait for a sync is written before it is durable",
   arm(gate.hook);
   const unsynced = journal.append(text("y"), false);
   const commit = journal.append(text("x"), true);
-  await settlesSoon(gate.reached, "the sync", patienceMs);
+  await settlesSoon(gate.reached, "the sync");
   await Promise.all([commit.written, unsynced.durable]);
   assert.ok(await isPending(commit.durable));
   assert.deepEqual([journal.writtenSequence, journal.syncedSequence], [1, 0]);
@@ -344,7 +343,7 @@ test("what waits is written as several blocks where one file could not hold it a
   const gate = new Gate((operation) => operation === "writeSynced");
   arm(gate.hook);
   const alone = journal.append(text("alone"), true);
-  await settlesSoon(gate.reached, "the write", patienceMs);
+  await settlesSoon(gate.reached, "the write");
   const large = [1, 2, 3].map((n) => journal.append([Buffer.alloc(30_000, n)], true));
   gate.release();
   await Promise.all([alone, ...large].map(({ durable }) => durable));
@@ -390,7 +389,7 @@ test("a journal is busy while it writes, and for the moment in which the next wr
   const gate = new Gate((operation) => operation === "writeSynced");
   arm(gate.hook);
   const { durable } = journal.append(text("a"), true);
-  await settlesSoon(gate.reached, "the write", patienceMs);
+  await settlesSoon(gate.reached, "the write");
   clock.advance(1000);
   assert.equal(journal.isBusy, true);
   gate.release();

@@ -223,7 +223,9 @@ export class Journal {
     const bytes = group.reduce((sum, submission) => sum + submission.bytes, 0);
     const isSynced = this.#mayWriteSynced(group);
     if (bytes > 0) {
-      const file = await this.ring.fileFor(blockSpan(bytes));
+      const span = blockSpan(bytes);
+      // Without a wait where there is room: before those are told who will make the processor busy with their next.
+      const file = this.ring.fileNow(span) ?? (await this.ring.fileFor(span));
       const output = this.#encodeBlock(group, bytes, { position: file.position, fileBytes: file.bytes });
       this.#busyUntilMs = Number.POSITIVE_INFINITY;
       if (isSynced) await file.file.writeSynced(output, file.position);

@@ -175,15 +175,17 @@ export class PartitionLog {
     this.#watchers?.notify((offset) => offset < this.#highWatermark);
   }
 
-  async read(from: number, bytesMax: number): Promise<ReadResult> {
+  async read(from: number, bytesMax: number, memory?: Buffer): Promise<ReadResult> {
     for (;;) {
       const startOffset = Math.max(from, this.#logStartOffset);
       const segment = this.#segmentFor(startOffset);
       let chunks: Buffer[] = [];
       try {
         if (segment === undefined) chunks = this.#readTail(startOffset, bytesMax);
-        else if (startOffset < this.#highWatermark)
-          chunks = [await segment.read(Math.max(startOffset, segment.state.baseOffset), bytesMax)];
+        else if (startOffset < this.#highWatermark) {
+          const offset = Math.max(startOffset, segment.state.baseOffset);
+          chunks = [await segment.read(offset, bytesMax, memory)];
+        }
       } catch (error) {
         // The segment may have been deleted while it was being read: then there is a new start, or none.
         if (this.deleted) throw this.gone();
@@ -269,6 +271,7 @@ export class PartitionLog {
       return known;
     });
     const freed = this.checkpointed(state.recoveryPoint, segments);
+    if (state.compaction !== undefined) this.rewrites.state = state.compaction;
     this.#batchEnd = Math.max(this.#batchEnd, state.recoveryPoint);
     this.#highWatermark = Math.max(this.#highWatermark, state.recoveryPoint);
     return freed;

@@ -1,11 +1,9 @@
 // A segment that a compaction makes, under a name that nothing else has until the checkpoint file says that it counts.
+import { pacedBytes } from "../fs/index.js";
 import { batchField, readInt64 } from "../record/index.js";
 import { emptySegment, type FileCache, Segment, type SegmentState } from "../segment/index.js";
 
 const relativeOffsetMax = 2 ** 31 - 1;
-const writeBytes = 1024 * 1024;
-// The journal shares the disk: it must not have to wait for the sync of a whole segment.
-const syncEveryBytes = 16 * 1024 * 1024;
 
 export class RewrittenSegment {
   readonly #segment: Segment;
@@ -13,7 +11,6 @@ export class RewrittenSegment {
   #state: SegmentState;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
-  #unsyncedBytes = 0;
 
   constructor(
     cache: FileCache,
@@ -40,14 +37,13 @@ export class RewrittenSegment {
   async add(batch: Buffer): Promise<void> {
     this.#pending.push(batch);
     this.#pendingBytes += batch.length;
-    if (this.#pendingBytes >= writeBytes) await this.#write();
+    if (this.#pendingBytes >= pacedBytes) await this.#write();
   }
 
   /** Complete and synced, but for its name. */
   async finish(): Promise<Segment> {
     await this.#write();
     this.#state = await this.#segment.seal(this.#state);
-    await this.#segment.sync();
     this.#segment.adopt(this.#state);
     return this.#segment;
   }
@@ -55,11 +51,8 @@ export class RewrittenSegment {
   async #write(): Promise<void> {
     if (this.#pending.length === 0) return;
     this.#state = await this.#segment.write(this.#state, this.#pending);
-    this.#unsyncedBytes += this.#pendingBytes;
+    await this.#segment.sync();
     this.#pending = [];
     this.#pendingBytes = 0;
-    if (this.#unsyncedBytes < syncEveryBytes) return;
-    await this.#segment.sync();
-    this.#unsyncedBytes = 0;
   }
 }

@@ -16,7 +16,11 @@ interface Fixture {
 }
 
 /** A cache on the real disk with files "a" to "e", whose content is their name. */
-function makeCache(t: TestContext, filesMax: number): Fixture {
+function makeCache(
+  t: TestContext,
+  filesMax: number,
+  beforeClose: () => Promise<void> = async () => undefined,
+): Fixture {
   const directory = temporaryDirectory(t);
   for (const name of "abcde") writeFileSync(`${directory}/${name}`, name);
   const open: string[] = [];
@@ -33,9 +37,10 @@ function makeCache(t: TestContext, filesMax: number): Fixture {
         sync: () => file.sync(),
         truncate: (length) => file.truncate(length),
         size: () => file.size(),
-        close: () => {
+        close: async () => {
+          await beforeClose();
+          await file.close();
           open.splice(open.indexOf(name), 1);
-          return file.close();
         },
       };
     },
@@ -75,13 +80,29 @@ test("no more files than allowed stay open, and the least recently used goes fir
   assert.equal(cache.openCount, 3);
 });
 
+test("a file that is being closed keeps its place until it is", async (t) => {
+  const closing = deferred();
+  const { cache, read, open } = makeCache(t, 2, () => closing.promise);
+  for (const name of ["a", "b"]) await read(name);
+  const others = Promise.all(["c", "d"].map(read));
+  assert.ok(await isPending(others));
+  assert.deepEqual(open, ["a", "b"]);
+  closing.resolve();
+  assert.deepEqual(await others, ["c", "d"]);
+  assert.deepEqual(open.toSorted(), ["c", "d"]);
+  assert.equal(cache.openCount, 2);
+});
+
 test("a file in use stays open though others need the place", async (t) => {
   const { cache, open, path, read } = makeCache(t, 1);
   const hold = deferred();
+  const started = deferred();
   const using = cache.use(path("a"), "append", async (file) => {
+    started.resolve();
     await hold.promise;
     await file.write([Buffer.from("A")], 0);
   });
+  await started.promise;
   assert.equal(await read("b"), "b");
   assert.ok(open.includes("a"));
   hold.resolve();

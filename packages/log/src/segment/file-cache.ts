@@ -34,6 +34,8 @@ export class FileCache {
   readonly #entries = new Map<string, Entry>();
   /** Paths of the files that are open for others. */
   readonly #pins = new Set<{ readonly path: string }>();
+  /** How many are being closed, which have their descriptors still. */
+  #closing = 0;
 
   constructor(
     fs: FileSystem,
@@ -136,14 +138,19 @@ export class FileCache {
 
   async #release(entry: Entry): Promise<void> {
     if (!entry.doomed) return;
-    const file = await entry.file.catch(() => undefined);
-    await file?.close();
+    this.#closing++;
+    try {
+      const file = await entry.file.catch(() => undefined);
+      await file?.close();
+    } finally {
+      this.#closing--;
+    }
     for (const resolve of entry.idle) resolve();
   }
 
   async #evict(): Promise<void> {
     for (const [key, entry] of this.#entries) {
-      if (this.#entries.size < this.#filesMax) return;
+      if (this.#entries.size + this.#closing < this.#filesMax) return;
       if (entry.users === 0) await this.#doom(key);
     }
   }

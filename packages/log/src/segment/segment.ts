@@ -2,7 +2,7 @@
 // counts) is a plain value that the checkpoint keeps: bytes beyond it are nobody's and are cut off before the next
 // write. Index files are never trusted: their checksums are part of the state, and what differs is rebuilt.
 import { LogError } from "../errors.js";
-import type { FileSystem } from "../fs/index.js";
+import { type FileSystem, writePaced } from "../fs/index.js";
 import { batchHeaderBytes, batchLengthAt, crc32c, RecordBatch } from "../record/index.js";
 import type { FileCache } from "./file-cache.js";
 import { ReadAids } from "./read-aids.js";
@@ -130,7 +130,7 @@ export class Segment {
       nextOffset = span.lastOffset + 1;
     }
     if (this.#uncut) await this.cut();
-    await this.#writeAt(".log", batches, state.logBytes);
+    await this.#files.use(".log", "append", (file) => writePaced(file, batches, state.logBytes));
     const indexes = await this.#writeIndexes(state, writer);
     return { ...state, ...indexes, nextOffset, logBytes: position, firstTimestamp };
   }
@@ -146,12 +146,12 @@ export class Segment {
     return this.#files.use(".log", "append", (file) => file.sync());
   }
 
-  /** Whole, checked batches from the one that holds `offset` on: at least one, then as many as fit. */
-  async read(offset: number, bytesMax: number): Promise<Buffer> {
+  /** Whole, checked batches from the one that holds `offset` on: at least one, then as many as fit; in `memory` if that suits. */
+  async read(offset: number, bytesMax: number, memory?: Buffer): Promise<Buffer> {
     const { position, offset: expected } = await this.#find(offset);
     const state = this.#state;
     const left = state.logBytes - position;
-    let chunk = await this.#readExactly(position, Math.min(left, Math.max(bytesMax, scanBytes)));
+    let chunk = await this.#readExactly(position, Math.min(left, Math.max(bytesMax, scanBytes)), memory);
     const first = this.#lengthAt(chunk, 0, position);
     if (first > left) throw this.#damaged(position, "a batch reaches beyond the end");
     if (first > chunk.length) chunk = await this.#readExactly(position, first);
@@ -325,8 +325,9 @@ export class Segment {
     }
   }
 
-  async #readExactly(position: number, length: number): Promise<Buffer> {
-    const chunk = Buffer.allocUnsafeSlow(length);
+  async #readExactly(position: number, length: number, memory?: Buffer): Promise<Buffer> {
+    const isSuited = memory !== undefined && length <= memory.length && length * 2 > memory.length;
+    const chunk = isSuited ? memory.subarray(0, length) : Buffer.allocUnsafeSlow(length);
     const count = await this.#files.read(".log", chunk, position);
     if (count < length)
       throw this.#damaged(position + count, `the file ends there, ${length - count} bytes short`);

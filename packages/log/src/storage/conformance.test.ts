@@ -27,7 +27,7 @@ storageConformance({
     return { storage: await reopen(), reopen, openReadOnly };
   },
   test,
-  timeoutMs: 3000,
+  timeoutMs: 60_000,
 });
 
 storageConformance({
@@ -35,5 +35,5 @@ storageConformance({
   manifest: { ...everything, persistent: false },
   open: async () => ({ storage: new MemoryStorage() }),
   test,
-  timeoutMs: 3000,
+  timeoutMs: 60_000,
 });

@@ -206,8 +206,11 @@ export interface LogStorage {
    * details, also if that one is deleted while the group waits for room; then nothing is appended.
    */
   append(group: AppendGroup): AppendOutcome;
-  /** About `bytesMax` bytes, at least one batch. An offset in a gap reads from the next batch. */
-  read(id: string, from: number, bytesMax: number): Promise<ReadResult>;
+  /**
+   * About `bytesMax` bytes, at least one batch. An offset in a gap reads from the next batch. What has to be read from a
+   * file may be read into `memory`, which is the caller's; a driver need not use it.
+   */
+  read(id: string, from: number, bytesMax: number, memory?: Buffer): Promise<ReadResult>;
   /**
    * Only of drivers that keep batches in files: no longer than `bytesMax`, but one batch at least. Undefined where
    * there is nothing, or what there is has not got into a file yet.

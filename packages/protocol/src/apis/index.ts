@@ -25,7 +25,15 @@ import {
   syncGroup,
 } from "./groups.js";
 import { fetch, listOffsets, offsetForLeaderEpoch, produce } from "./records.js";
-import { createAcls, deleteAcls, describeAcls, saslAuthenticate, saslHandshake } from "./security.js";
+import {
+  alterUserScramCredentials,
+  createAcls,
+  deleteAcls,
+  describeAcls,
+  describeUserScramCredentials,
+  saslAuthenticate,
+  saslHandshake,
+} from "./security.js";
 import {
   addOffsetsToTxn,
   addPartitionsToTxn,
@@ -70,6 +78,8 @@ export const apis = {
   deleteGroups,
   incrementalAlterConfigs,
   offsetDelete,
+  describeUserScramCredentials,
+  alterUserScramCredentials,
   describeCluster,
 } as const;
 

@@ -26,6 +26,57 @@ export const saslAuthenticate = api(36, "SaslAuthenticate", {
   },
 });
 
+/** Of mechanisms: 1 is SCRAM-SHA-256, 2 is SCRAM-SHA-512. */
+export const describeUserScramCredentials = api(50, "DescribeUserScramCredentials", {
+  versions: [0, 0],
+  flexibleFrom: 0,
+  request: {
+    users: array({
+      name: string,
+    }).nullable(),
+  },
+  response: {
+    throttleTimeMs: int32.or(0),
+    errorCode: int16,
+    errorMessage: string.nullable().or(null),
+    results: array({
+      user: string,
+      errorCode: int16,
+      errorMessage: string.nullable().or(null),
+      credentialInfos: array({
+        mechanism: int8,
+        iterations: int32,
+      }),
+    }),
+  },
+});
+
+export const alterUserScramCredentials = api(51, "AlterUserScramCredentials", {
+  versions: [0, 0],
+  flexibleFrom: 0,
+  request: {
+    deletions: array({
+      name: string,
+      mechanism: int8,
+    }),
+    upsertions: array({
+      name: string,
+      mechanism: int8,
+      iterations: int32,
+      salt: bytes,
+      saltedPassword: bytes,
+    }),
+  },
+  response: {
+    throttleTimeMs: int32.or(0),
+    results: array({
+      user: string,
+      errorCode: int16,
+      errorMessage: string.nullable().or(null),
+    }),
+  },
+});
+
 export const describeAcls = api(29, "DescribeAcls", {
   versions: [1, 3],
   flexibleFrom: 2,

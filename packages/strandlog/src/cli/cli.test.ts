@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
+import { openLog } from "@strandlog/log";
 import { cliTest, ended, linesOf, type Result } from "./test-support.js";
 
 const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
@@ -268,6 +269,31 @@ cliTest("topics are created, listed, described, altered and deleted", async (cli
   );
   assert.equal((await cli.run("topics", "delete", "t", "--yes")).code, 0);
   assert.equal((await cli.run("topics", "list")).stdout.toString(), "");
+});
+
+cliTest("a compacted topic is described with how far that has come", async (cli) => {
+  const log = await openLog(cli.data);
+  for (const [name, cleanup] of [
+    ["kept", "compact"],
+    ["new", "compact,delete"],
+    ["plain", "delete"],
+  ] as const) {
+    const topic = await log.topic(name, { cleanup, segmentBytes: 65_536 });
+    for (const value of ["1", "2", "3"]) await topic.append({ key: "a", value: value.repeat(50_000) });
+    if (name === "kept") await topic.compact();
+  }
+  await log.close();
+  const described = async (name: string) => {
+    const text = (await cli.run("topics", "describe", name)).stdout.toString();
+    const cells = text
+      .split("\n")
+      .find((line) => /^0\t/.test(line))
+      ?.split("\t");
+    return cells?.slice(6);
+  };
+  assert.deepEqual(await described("kept"), ["2"]);
+  assert.deepEqual(await described("new"), ["0"]);
+  assert.deepEqual(await described("plain"), []);
 });
 
 cliTest("--json output can be parsed, for every command and for errors", async (cli) => {

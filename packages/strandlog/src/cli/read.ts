@@ -1,6 +1,6 @@
 // strandlog read: the records of a topic as bytes, lines or JSON.
-import type { Log, LogRecord, Partition, Position, Topic } from "@strandlog/log";
-import { Command } from "commander";
+import type { Isolation, Log, LogRecord, Partition, Position, Topic } from "@strandlog/log";
+import { Command, Option } from "commander";
 import { unterminatedHeader } from "./appending.js";
 import { Output } from "./output.js";
 import { type GlobalOptions, globalOptions, openForReading, withLog } from "./session.js";
@@ -12,6 +12,7 @@ interface ReadCommandOptions extends GlobalOptions {
   readonly until?: Position;
   readonly partition?: number;
   readonly follow?: boolean;
+  readonly isolation?: Isolation;
   readonly max?: number;
   readonly keySeparator?: string;
 }
@@ -28,6 +29,7 @@ Examples:
   $ strandlog read events --from latest --follow
   $ strandlog read orders --partition 3 --from 120 --max 10 --json
   $ strandlog read orders --key-separator :
+  $ strandlog read payments --isolation read_committed
 `;
 
 export function readCommand(): Command {
@@ -43,6 +45,12 @@ export function readCommand(): Command {
     .option("--until <position>", "where to stop, exclusive (default: the end as it is now)", parsePosition)
     .option("--partition <number>", "only this one", parseInteger)
     .option("--follow", "wait for more at the end")
+    .addOption(
+      new Option(
+        "--isolation <isolation>",
+        "whether records of Kafka's transactions count before these are committed (default: read_uncommitted)",
+      ).choices(["read_uncommitted", "read_committed"]),
+    )
     .option("--max <number>", "stop after so many records", parseInteger)
     .option("--key-separator <text>", "print key and separator before each value that has a key")
     .addHelpText("after", help)
@@ -115,12 +123,13 @@ class Printer {
 
   /** Batches rather than records: nothing is awaited within one. */
   async print(partition: Partition): Promise<void> {
-    const { follow = false, until } = this.#options;
-    const from = await partition.offsetOf(this.#options.from);
-    const end =
-      until === undefined && follow ? Number.POSITIVE_INFINITY : await partition.offsetOf(until ?? "latest");
+    const { follow = false, isolation = "read_uncommitted", until } = this.#options;
+    const offsetOf = (position: Position): Promise<number> => partition.offsetOf(position, isolation);
+    const from = await offsetOf(this.#options.from);
+    const end = until === undefined && follow ? Number.POSITIVE_INFINITY : await offsetOf(until ?? "latest");
     const range = Number.isFinite(end) ? { from, until: end } : { from };
-    const batches = partition.readBatches({ ...range, follow, signal: this.#signal, onSkip: tellSkip });
+    const options = { ...range, follow, isolation, signal: this.#signal, onSkip: tellSkip };
+    const batches = partition.readBatches(options);
     try {
       while (this.#left > 0) {
         const { value: batch } = await batches.next();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable } from "node:stream";
@@ -117,7 +117,7 @@ cliTest("serve: what keeps it from starting is told in a line, with what may hel
     const foreign = await other.run("serve", "--kafka", "127.0.0.1:0");
     assert.match(foreign.stderr, /"meta.properties".*cannot be taken over.*\[FOREIGN_DIRECTORY\]/);
   } finally {
-    other.close();
+    await other.close();
   }
 });
 
@@ -144,6 +144,11 @@ cliTest("serve: file, environment and options configure it, the last of them mos
   assert.deepEqual(of("log.dir"), { key: "log.dir", value: cli.data, origin: "--data" });
   assert.deepEqual(of("log.retention.hours")?.origin, `${file}, line 2`);
   assert.match(printed.stderr, /num\.io\.threads has no effect \(.*line 3\): there are no pools/);
+  const port = await cli.run("serve", "--kafka", "9092", "--print-config");
+  assert.match(
+    port.stdout.toString(),
+    /^listeners=PLAINTEXT:\/\/127\.0\.0\.1:9092$|^listeners=127\.0\.0\.1:9092$/m,
+  );
   const again = join(cli.directory, "again.properties");
   fs.writeFileSync(again, (await cli.runWith(environment, ...print)).stdout);
   const same = await cli.run("serve", "--config", again, "--print-config", "--json");
@@ -280,11 +285,18 @@ cliTest("serve: who does not read its log, or leaves, does not hold it up", asyn
   }
 });
 
+/** Not of those that the system gives to whoever asks for any: another test could get it meanwhile. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    const isFree = await once(server, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }

@@ -79,7 +79,10 @@ export function serveCommand(): Command {
       "a key of the configuration; can be repeated",
       (text: string, before: readonly string[] = []) => [...before, text],
     )
-    .option("--kafka <host:port>", "where to listen for Kafka's clients (default: 127.0.0.1:9092)")
+    .option(
+      "--kafka <host:port>",
+      "where to listen for Kafka's clients; a port alone is for programs of this machine (default: 127.0.0.1:9092)",
+    )
     .option("--advertise <host:port>", "what clients are told to connect to")
     .option("--no-auto-create-topics", "do not make a topic because a client asks for it")
     .option("--num-partitions <number>", "how many partitions a topic gets if nobody says (default: 1)")
@@ -105,7 +108,12 @@ function givenByFlags(command: Command): Given[] {
   const values = command.optsWithGlobals<Record<string, unknown>>();
   return flags
     .filter(({ option }) => command.getOptionValueSourceWithGlobals(option) === "cli")
-    .map(({ option, flag, key }) => ({ key, text: String(values[option]), origin: flag }));
+    .map(({ option, flag, key }) => ({ key, text: textOf(flag, String(values[option])), origin: flag }));
+}
+
+/** A port alone is one of this machine, as with `listen`. */
+function textOf(flag: string, value: string): string {
+  return flag === "--kafka" && /^\d+$/.test(value) ? `127.0.0.1:${value}` : value;
 }
 
 /** What is open, and closed again in reverse order however it ends. */

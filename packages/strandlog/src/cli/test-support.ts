@@ -52,9 +52,15 @@ export class Cli {
     return ended(child);
   }
 
-  close(): void {
-    for (const child of this.#running) child.kill("SIGKILL");
-    fs.rmSync(this.directory, { recursive: true, maxRetries: 5 });
+  /** Nobody writes to the directory any more when it goes. */
+  async close(): Promise<void> {
+    for (const child of this.#running) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const exited = once(child, "exit");
+      child.kill("SIGKILL");
+      await exited;
+    }
+    fs.rmSync(this.directory, { recursive: true });
   }
 }
 
@@ -86,7 +92,7 @@ export function cliTest(name: string, action: (cli: Cli) => Promise<void>): void
     try {
       await action(cli);
     } finally {
-      cli.close();
+      await cli.close();
     }
   });
 }

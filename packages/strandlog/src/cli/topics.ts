@@ -192,6 +192,7 @@ async function describe(name: string, { data, json }: GlobalOptions): Promise<vo
     const settings = Object.entries(topic.config).map(
       ([option, value]) => `  ${option}: ${settingText(option, value)}\n`,
     );
+    const isCompacted = topic.config.cleanup.startsWith("compact");
     const rows = topic.partitions.map((partition) => [
       partition.partition,
       partition.logStartOffset,
@@ -199,8 +200,10 @@ async function describe(name: string, { data, json }: GlobalOptions): Promise<vo
       partition.segmentCount,
       partition.segmentBytes,
       partition.tailBytes,
+      ...(isCompacted ? [partition.compaction?.end ?? 0] : []),
     ]);
     const headings = ["PARTITION", "START", "END", "SEGMENTS", "SEGMENT BYTES", "TAIL BYTES"];
+    if (isCompacted) headings.push("COMPACTED TO");
     const text = `${styled("bold", name)}  ${topic.topicId}\n${settings.join("")}${table(headings, rows)}`;
     return print(groups.length === 0 ? text : `${text}\n${groupTable(groups)}`);
   });

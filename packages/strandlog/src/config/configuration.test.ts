@@ -114,8 +114,15 @@ test("in one place the finer unit counts as with Kafka, and the last of two; bot
   );
 });
 
-test("an empty value is none", () => {
-  assert.equal(configured("num.partitions=\nadvertised.listeners=").broker.numPartitions, undefined);
+test("an empty value is none where there is none by default, also in place of another; elsewhere it is refused", () => {
+  const advertised = "advertised.listeners=PLAINTEXT://broker.example:9092";
+  const of = (...texts: string[]) => configurationOf(texts.map(file)).broker.listeners[0]?.advertise;
+  assert.equal(of(advertised), "broker.example:9092");
+  assert.equal(of("advertised.listeners="), undefined);
+  assert.equal(of(advertised, "advertised.listeners="), undefined);
+  for (const key of ["num.partitions", "listeners", "log.dirs", "listener.name.a.ssl.keystore.location"])
+    assert.throws(() => configured(`${key}=`), new RegExp(`${key} has no value \\(file, line 1\\)`));
+  assert.throws(() => configured("num.partitoins="), /num\.partitoins is not known/);
 });
 
 test("the file that Kafka comes with is understood, and what sets nothing is told", () => {

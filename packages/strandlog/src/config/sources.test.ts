@@ -60,6 +60,7 @@ test("a variable's underscore is a dot, two are an underscore, three a dash; wha
     STRANDLOG_JOURNAL_BYTES_MAX: "1000000",
     STRANDLOG_LISTENER_NAME_MY__OWN_SSL_KEYSTORE_LOCATION: "/tls.pem",
     STRANDLOG_A___B: "1",
+    STRANDLOG_LINGER_MS: " ",
     KAFKA_NUM_PARTITIONS: "4",
     STRANDLOG_PASSWORD: "of strandlog users",
     PATH: "/bin",

@@ -53,12 +53,12 @@ export function fileText(path: string, what: string): string {
 
 /**
  * As Kafka's container images have it: a dot in a key is an underscore in the variable, an underscore two, a dash three.
- * "strandlog." need not be said twice: STRANDLOG_DURABILITY is strandlog.durability.
+ * "strandlog." need not be said twice: STRANDLOG_DURABILITY is strandlog.durability. An empty variable is none.
  */
 export function givenInEnvironment(environment: Readonly<Record<string, string | undefined>>): Given[] {
   return Object.entries(environment).flatMap(([variable, text = ""]) => {
     const isOurs = variable.startsWith(variablePrefix) && !otherVariables.includes(variable);
-    if (!isOurs || servicesVariable.test(variable)) return [];
+    if (!isOurs || text.trim() === "" || servicesVariable.test(variable)) return [];
     const name = variable
       .slice(variablePrefix.length)
       .toLowerCase()

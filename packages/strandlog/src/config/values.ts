@@ -18,13 +18,13 @@ export class Values {
   readonly warnings: Warning[] = [];
 
   /**
-   * Empty values are none.
+   * An empty value is none where none is what it is by default, as with `advertised.listeners`.
    *
    * @param sources the one that counts least first
-   * @throws LogError INVALID_ARGUMENT for a key that is unknown, or that somebody may rely on in vain
+   * @throws LogError INVALID_ARGUMENT for a key that is unknown, has no value, or that somebody may rely on in vain
    */
   constructor(sources: readonly (readonly Given[])[]) {
-    for (const source of sources) this.#add(source.filter(({ text }) => text !== ""));
+    for (const source of sources) this.#add(source);
   }
 
   /** By the setting's first name; if there is one for the listener, that one. */
@@ -56,14 +56,17 @@ export class Values {
         this.#without(given);
         continue;
       }
-      const { names } = known.setting;
+      const { names, fallback } = known.setting;
+      const isNone = given.text === "";
+      if (isNone && (fallback !== "" || known.listener !== undefined)) throw wrong(given, "has no value");
       const name = place(names[0] as string, known.listener);
       const rank = names.indexOf(given.key);
       const other = ranks.get(name);
       if (other === undefined || rank < other) {
         if (other !== undefined) this.#warn(this.#found.get(name) as Given, `${given.key} counts`);
         refuseOpening(this.#found.get(name), given);
-        this.#found.set(name, given);
+        if (isNone) this.#found.delete(name);
+        else this.#found.set(name, given);
         ranks.set(name, rank);
       } else {
         this.#warn(given, `${this.#found.get(name)?.key} counts`);

@@ -204,8 +204,8 @@ export class FileStorage implements LogStorage, JournalObserver {
     return { ...outcomeOf(written, durable), stuck: (this.#admission as Admission).stuck };
   }
 
-  async read(id: string, from: number, bytesMax: number): Promise<ReadResult> {
-    return this.#state.partition(id).read(from, bytesMax);
+  async read(id: string, from: number, bytesMax: number, memory?: Buffer): Promise<ReadResult> {
+    return this.#state.partition(id).read(from, bytesMax, memory);
   }
 
   async fileRange(id: string, from: number, bytesMax: number): Promise<FileRange | undefined> {

@@ -15,8 +15,6 @@ import {
   withCode,
 } from "../../test-support.js";
 
-const patienceMs = 30_000;
-
 /** A log with the records "0" to count − 1 in the topic "a", each in its own batch. */
 async function openWith(
   t: TestContext,
@@ -82,7 +80,7 @@ test("a reader beside the writer goes on over the writer's checkpoints", async (
     assert.equal((await values(reader)).length, n + 1);
     const checkpoint = nextCheckpoint(directory);
     clock.advance(1000);
-    await settlesSoon(checkpoint, "the checkpoint", patienceMs);
+    await settlesSoon(checkpoint, "the checkpoint");
     assert.deepEqual(
       await values(reader),
       Array.from({ length: n + 1 }, (_, m) => `${m}`),
@@ -107,7 +105,7 @@ test("a reader follows one writer after the other", async (t) => {
   const reader = await openAt(t, directory, { readOnly: true });
   const following = (await reader.topic("a")).partition(0).read({ follow: true });
   const next = async (): Promise<unknown> =>
-    (await settlesSoon(following.next(), "the follower", patienceMs)).value?.value?.toString();
+    (await settlesSoon(following.next(), "the follower")).value?.value?.toString();
   assert.equal(await next(), "0");
   const later = next();
   await (await first.topic("a")).append({ value: "1" });

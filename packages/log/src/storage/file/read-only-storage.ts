@@ -115,16 +115,16 @@ export class ReadOnlyStorage implements LogStorage {
     return { written: refused, durable: refused };
   }
 
-  async read(id: string, from: number, bytesMax: number): Promise<ReadResult> {
+  async read(id: string, from: number, bytesMax: number, memory?: Buffer): Promise<ReadResult> {
     try {
-      const result = await this.#state.partition(id).read(from, bytesMax);
+      const result = await this.#state.partition(id).read(from, bytesMax, memory);
       if (result.chunks.length > 0) return result;
     } catch (error) {
       // The writer may have deleted the file meanwhile; what is really damaged fails again.
       if (this.#closed) throw error;
     }
     await this.#refresh();
-    return this.#state.partition(id).read(from, bytesMax);
+    return this.#state.partition(id).read(from, bytesMax, memory);
   }
 
   async fileRange(id: string, from: number, bytesMax: number): Promise<FileRange | undefined> {
