@@ -45,7 +45,8 @@ export function checkCompacted(
       continue;
     }
     const isOld = entry.value === null && compacted.clock.now() - entry.at >= retentionMs;
-    const mayGo = isHidden(mayHide) || (isOld && entry.marker === undefined);
+    // Markers go like records without a value.
+    const mayGo = isHidden(mayHide) || isOld;
     if (!mayGo || offset >= after)
       fail("I2", model, place, `missing: "${entry.key}", compacted up to ${after}`);
   }

@@ -41,7 +41,7 @@ export class Life {
     this.#appends = new AppendCalls(oracle, this.calls, simulation.clock);
     this.#topics = new TopicCalls(oracle, this.calls, simulation.clock);
     this.#groups = new GroupCalls(this.#appends, this.calls);
-    this.#producers = new ProducerCalls(oracle, this.calls, this.#appends);
+    this.#producers = new ProducerCalls(oracle, this.calls, this.#appends, simulation.clock);
   }
 
   /** Makes the calls of these numbers, and waits for all of them. */

@@ -1,5 +1,5 @@
 // Calls of Kafka's producers: batches that they have numbered, sent once or again, and the ends of their transactions.
-import type { AppendResult, Durability, Log } from "@strandlog/log";
+import type { AppendResult, Clock, Durability, Log } from "@strandlog/log";
 import { BatchBuilder } from "@strandlog/log/storage";
 import type { Random } from "@strandlog/log/testing";
 import { crc32c } from "../crc32c.js";
@@ -32,9 +32,11 @@ export class ProducerCalls {
   readonly #oracle: Oracle;
   readonly #calls: FollowedCalls;
   readonly #appends: AppendCalls;
+  readonly #clock: Clock;
   #ends = 0;
 
-  constructor(oracle: Oracle, calls: FollowedCalls, appends: AppendCalls) {
+  constructor(oracle: Oracle, calls: FollowedCalls, appends: AppendCalls, clock: Clock) {
+    this.#clock = clock;
     this.#oracle = oracle;
     this.#calls = calls;
     this.#appends = appends;
@@ -168,7 +170,7 @@ export class ProducerCalls {
       transaction,
       markers: parts.map((part) => ({
         model: part.model,
-        entry: markerOf(producer, part.partition, epoch, isCommit),
+        entry: markerOf(markerKey(producer.id, epoch, isCommit), part.partition, this.#clock.now()),
       })),
       commits: random.chance(0.5)
         ? parts.slice(0, 1).flatMap((part) => commitOf(producer, part, random))
@@ -249,9 +251,8 @@ function optionsOf(durability: Durability | undefined): { idempotent: true; dura
 }
 
 /** As it stands in the log; where, its readers tell. */
-function markerOf(producer: ProducerModel, partition: number, epoch: number, isCommit: boolean): Entry {
-  const key = markerKey(producer.id, epoch, isCommit);
-  return { key, value: null, at: 0, level: "disk", partition, acknowledged: false, rejected: false };
+function markerOf(key: string, partition: number, at: number): Entry {
+  return { key, value: null, at, level: "disk", partition, acknowledged: false, rejected: false };
 }
 
 /** Of a group of the producer's own: always more than before. */

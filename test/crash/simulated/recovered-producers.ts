@@ -62,7 +62,8 @@ export function checkEnds({ producers }: Oracle, ended: Ended, seen: SeenTopics)
         const partition = seen.get(model)?.partitions[entry.partition as number];
         if (partition === undefined) continue;
         const isFound = [...partition.found.values()].includes(entry);
-        const isCut = partition.start > modelOf(model, entry.partition as number).startBefore;
+        const { startBefore, compactedBefore } = modelOf(model, entry.partition as number);
+        const isCut = partition.start > startBefore || partition.compactedEnd > compactedBefore;
         if (isFound !== isThere && !(isCut && isThere))
           throw new Violation(
             `I2: half of the end of ${end.id}: ${isThere ? "ended" : "open"}, its marker in ${model.name}/${entry.partition} is ${isFound ? "" : "not "}there`,
