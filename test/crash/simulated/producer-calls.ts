@@ -158,6 +158,8 @@ export class ProducerCalls {
     const transaction = producer?.transaction;
     if (producer === undefined || transaction === undefined || producer.isEnding) return;
     if (!producer.sent.every(isSettled)) return;
+    // A topic that is being deleted may be there after a crash, and then without its end.
+    if (transaction.parts.some(({ model }) => model.state === "deleting")) return;
     const parts = transaction.parts.filter(
       ({ model }) => model.state === "alive" && model.topic !== undefined,
     );
