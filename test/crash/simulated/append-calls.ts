@@ -1,12 +1,14 @@
 // Calls that append: one record, one at an offset of its own, one under an id, several as one.
-import type { AppendResult, Durability, Receipt, RecordInput, Topic } from "@strandlog/log";
+import type { AppendResult, Clock, Durability, Receipt, RecordInput, Topic } from "@strandlog/log";
 import type { Random } from "@strandlog/log/testing";
 import type { FollowedCalls } from "./followed.js";
-import type { Entry, TopicModel, TransactionModel } from "./models.js";
+import { type Entry, isCompacted, type TopicModel, type TransactionModel } from "./models.js";
 import type { Oracle } from "./oracle.js";
-import { randomValue } from "./workload-choices.js";
+import { randomKey, randomValue } from "./workload-choices.js";
 
 const idsPerTopic = 6;
+/** Of the records of a compacted topic whose places are known at once: without its place nobody can tell one from another. */
+export const tombstones = 0.1;
 /** Undefined: the topic's own. */
 const levelsAsked: readonly (Durability | undefined)[] = [
   undefined,
@@ -24,17 +26,19 @@ export function topicOf({ topic }: TopicModel): Topic {
 export class AppendCalls {
   readonly #oracle: Oracle;
   readonly #calls: FollowedCalls;
+  readonly #clock: Clock;
   #entries = 0;
   #transactions = 0;
 
-  constructor(oracle: Oracle, calls: FollowedCalls) {
+  constructor(oracle: Oracle, calls: FollowedCalls, clock: Clock) {
     this.#oracle = oracle;
     this.#calls = calls;
+    this.#clock = clock;
   }
 
   /** At a level that is drawn by lot, unless it is said. */
   append(model: TopicModel, random: Random, level: Durability | "any" = "any"): void {
-    const base = this.#newEntry(model, random);
+    const base = this.newEntry(model, random, { tombstones });
     const durability = level === "any" ? random.pick(levelsAsked) : level;
     const partition = random.below(model.config.partitions);
     const isPlaced = random.chance(0.7);
@@ -51,7 +55,7 @@ export class AppendCalls {
     const partition = random.below(model.config.partitions);
     const { logEndOffset } = await topicOf(model).partition(partition).describe();
     if (model.state !== "alive") return;
-    const entry: Entry = { ...this.#newEntry(model, random), partition, isJump: true };
+    const entry: Entry = { ...this.newEntry(model, random), partition, isJump: true };
     const { key, value } = entry;
     const offset = logEndOffset + random.below(4);
     // Others may have come first: then it is refused, or, at the offset of the last one, taken for a retry of it.
@@ -68,7 +72,7 @@ export class AppendCalls {
     const dedupeId = `id-${number}`;
     const partition = number % model.partitions.length;
     if (partition >= model.config.partitions) return;
-    const entry: Entry = { ...this.#newEntry(model, random), partition, dedupeId };
+    const entry: Entry = { ...this.newEntry(model, random), partition, dedupeId };
     const { key, value } = entry;
     const receipt = topicOf(model).append({ key, value, partition }, { dedupeId });
     this.#follow(`append ${dedupeId} to ${model.name}`, model, entry, receipt, [
@@ -85,7 +89,7 @@ export class AppendCalls {
     for (const model of models) {
       for (let count = random.pick([1, 1, 2, 5]); count > 0; count--) {
         const partition = random.below(model.config.partitions);
-        const base = this.#newEntry(model, random);
+        const base = this.newEntry(model, random);
         const entry: Entry = { ...base, level: isDisk ? "disk" : "os", partition, transaction };
         transaction.entries.push({ model, entry });
         records.push({ key: entry.key, value: entry.value, partition });
@@ -111,10 +115,19 @@ export class AppendCalls {
     }
   }
 
-  #newEntry(model: TopicModel, random: Random): Entry {
+  /** In a compacted topic the key is one of a few; without a value comes that share of its records. */
+  newEntry(
+    model: TopicModel,
+    random: Random,
+    { tombstones = 0, bytesMax = Number.POSITIVE_INFINITY }: { tombstones?: number; bytesMax?: number } = {},
+  ): Entry {
+    const number = this.#entries++;
+    const value = randomValue(random)?.subarray(0, bytesMax) ?? null;
+    const isKeyShared = isCompacted(model.config);
     return {
-      key: `${this.#entries++}`,
-      value: randomValue(random),
+      key: isKeyShared ? randomKey(random) : `${number}`,
+      value: isKeyShared ? numberedValue(number, value, random.chance(tombstones)) : value,
+      at: this.#clock.now(),
       level: model.config.durability,
       acknowledged: false,
       rejected: false,
@@ -145,6 +158,11 @@ export class AppendCalls {
     // Refused at the door. What was on its way when the journal failed may be there all the same.
     if (code === "OFFSET_OUT_OF_RANGE" || code?.endsWith("TOO_LARGE") === true) entry.isOut = true;
   }
+}
+
+/** No other record has it, unless it is to be none. */
+function numberedValue(number: number, value: Buffer | null, isTombstone: boolean): Buffer | null {
+  return isTombstone ? null : Buffer.concat([Buffer.from(`${number}:`), value ?? Buffer.alloc(0)]);
 }
 
 export interface TransactionDraft {

@@ -12,7 +12,8 @@ import {
 } from "@strandlog/log/testing";
 import { checkLeftovers } from "./leftovers.js";
 import { type Ending, type Oracle, worseEnding } from "./oracle.js";
-import { look, type Seen } from "./recovered.js";
+import { look } from "./recovered.js";
+import type { Seen } from "./seen.js";
 
 export interface CrashPointOptions {
   readonly seed: number;
@@ -72,7 +73,7 @@ export class CrashPoints {
       if (more-- > 0) twin.crashAfter(random.below(stepsMax), random.chance(0.5) ? "power" : "process");
       try {
         const log = await twin.run(this.#options.open(twin.options()));
-        served = await twin.run(look(this.#oracle, log, ending, served));
+        served = await twin.run(look(this.#oracle, log, twin.clock, ending, served));
         if (more < 0) return random.chance(closedShare) ? await close(twin, log) : undefined;
         // What was served must be there after the next crash, too.
         twin.crash("power");

@@ -22,6 +22,7 @@ const topicConfig: Config = {
   segmentBytes: kibibyte,
   retentionBytes: -1,
   cleanup: "delete",
+  deleteRetentionMs: 86_400_000,
 };
 const styles: readonly CrashStyle[] = ["nothing", "everything", "prefix", "scattered"];
 
@@ -84,8 +85,8 @@ class World {
   readonly #machine = new Simulation(1);
   readonly #oracle = new Oracle();
   readonly calls: FollowedCalls = new FollowedCalls(this.#machine.disk, this.#oracle);
-  readonly appends: AppendCalls = new AppendCalls(this.#oracle, this.calls);
-  readonly topics: TopicCalls = new TopicCalls(this.#oracle, this.calls);
+  readonly appends: AppendCalls = new AppendCalls(this.#oracle, this.calls, this.#machine.clock);
+  readonly topics: TopicCalls = new TopicCalls(this.#oracle, this.calls, this.#machine.clock);
   readonly groups: GroupCalls = new GroupCalls(this.appends, this.calls);
   readonly points: CrashPoints = new CrashPoints(this.#machine, this.#oracle, {
     seed: 1,
@@ -134,7 +135,7 @@ class World {
   async reopen(): Promise<void> {
     await this.#machine.run(this.log.close());
     this.log = await this.#machine.run(this.#open());
-    adopt(this.#oracle, await this.#machine.run(look(this.#oracle, this.log, "closed")));
+    adopt(this.#oracle, await this.#machine.run(look(this.#oracle, this.log, this.#machine.clock, "closed")));
   }
 
   /** On copies: of each kind. */

@@ -5,8 +5,9 @@ import { quiet, Random, type Simulation } from "@strandlog/log/testing";
 import { AppendCalls } from "./append-calls.js";
 import { FollowedCalls } from "./followed.js";
 import { GroupCalls } from "./group-calls.js";
-import type { TopicModel } from "./models.js";
+import { isCompacted, type TopicModel } from "./models.js";
 import type { Oracle } from "./oracle.js";
+import { ProducerCalls } from "./producer-calls.js";
 import { TopicCalls } from "./topic-calls.js";
 
 const outstandingMax = 24;
@@ -30,15 +31,17 @@ export class Life {
   readonly #appends: AppendCalls;
   readonly #topics: TopicCalls;
   readonly #groups: GroupCalls;
+  readonly #producers: ProducerCalls;
 
   constructor(simulation: Simulation, oracle: Oracle, options: LifeOptions) {
     this.#simulation = simulation;
     this.#oracle = oracle;
     this.#options = options;
     this.calls = new FollowedCalls(simulation.disk, oracle);
-    this.#appends = new AppendCalls(oracle, this.calls);
-    this.#topics = new TopicCalls(oracle, this.calls);
+    this.#appends = new AppendCalls(oracle, this.calls, simulation.clock);
+    this.#topics = new TopicCalls(oracle, this.calls, simulation.clock);
     this.#groups = new GroupCalls(this.#appends, this.calls);
+    this.#producers = new ProducerCalls(oracle, this.calls, this.#appends, simulation.clock);
   }
 
   /** Makes the calls of these numbers, and waits for all of them. */
@@ -76,12 +79,13 @@ export class Life {
 
   #call(log: Log, random: Random): void {
     const models = this.#alive();
-    const dice = random.below(100);
+    const dice = random.below(118);
     if (models.length === 0 || (dice < 4 && this.#oracle.topics.length < topicsMax)) {
       this.#topics.createAny(log, random);
       return;
     }
     const model = random.pick(models);
+    const compacted = models.filter(({ config }) => isCompacted(config));
     if (dice < 6) this.#topics.delete(log, model);
     else if (dice < 12) this.#topics.deleteRecords(model, random);
     else if (dice < 16) this.#topics.sync(log);
@@ -90,13 +94,17 @@ export class Life {
     else if (dice < 24) this.calls.follow("stats", log.stats());
     else if (dice < 26) this.#topics.alter(model, random);
     else if (dice < 28) this.#topics.retain(model);
-    else if (dice < 31)
+    else if (dice < 33) this.#topics.compact(random.pick(compacted.length > 0 ? compacted : models));
+    else if (dice < 36)
       this.calls.follow("append beyond", this.#appends.appendBeyond(model, random), { models: [model] });
-    else if (dice < 37) this.#appends.appendOnce(model, random);
-    else if (dice < 43) this.#groups.transact(log, models.slice(0, random.between(1, 3)), random);
-    else if (dice < 45) this.#groups.appendAll(model, random);
-    else if (dice < 51)
+    else if (dice < 42) this.#appends.appendOnce(model, random);
+    else if (dice < 48) this.#groups.transact(log, models.slice(0, random.between(1, 3)), random);
+    else if (dice < 50) this.#groups.appendAll(model, random);
+    else if (dice < 56)
       this.#groups.consume(log, model, random.chance(0.5) ? random.pick(models) : undefined, random);
+    else if (dice < 66)
+      for (let count = random.pick([1, 1, 3]); count > 0; count--) this.#producers.produce(model, random);
+    else if (dice < 69) this.#producers.endTransaction(log, random);
     else
       for (let count = random.pick([1, 1, 1, 3, 12]); count > 0; count--) this.#appends.append(model, random);
   }

@@ -10,7 +10,9 @@ export interface Place {
 export interface Entry {
   readonly key: string;
   readonly value: Buffer | null;
-  readonly level: Durability;
+  level: Durability;
+  /** When it was submitted, in milliseconds since 1970. */
+  readonly at: number;
   /** Undefined for records whose place nobody knows before they are acknowledged, and for those of earlier lives. */
   readonly receipt?: Receipt;
   /** Where such a record will be. */
@@ -19,6 +21,11 @@ export interface Entry {
   readonly isJump?: boolean;
   readonly dedupeId?: string;
   readonly transaction?: TransactionModel;
+  /** It is in a batch that a producer of Kafka's has numbered; at which place in it. */
+  readonly batch?: SentBatch;
+  readonly index?: number;
+  /** It is no record, but ends a producer's transaction. */
+  marker?: TransactionEndModel;
   place?: Place;
   acknowledged: boolean;
   rejected: boolean;
@@ -45,6 +52,8 @@ export interface PartitionModel {
   visibleEnd: number;
   /** Up to here log.sync() has promised durability. */
   syncedEnd: number;
+  /** Up to here it was compacted when the log was opened. */
+  compactedBefore: number;
 }
 
 /** What a group of a topic has committed, by partition: the offset of the next record. */
@@ -59,7 +68,13 @@ export interface GroupModel {
 
 export type Config = Pick<
   TopicConfig,
-  "partitions" | "durability" | "compression" | "segmentBytes" | "retentionBytes" | "cleanup"
+  | "partitions"
+  | "durability"
+  | "compression"
+  | "segmentBytes"
+  | "retentionBytes"
+  | "cleanup"
+  | "deleteRetentionMs"
 >;
 
 export interface TopicModel {
@@ -77,6 +92,65 @@ export interface TopicModel {
   readonly groups: Map<string, GroupModel>;
   /** Where the record with an id is. */
   readonly ids: Map<string, Place>;
+  /** Producers of Kafka's have written to it. */
+  hasProducers: boolean;
+}
+
+/** One of Kafka's producers. */
+export interface ProducerModel {
+  readonly id: number;
+  readonly isTransactional: boolean;
+  epoch: number;
+  /** Of this epoch, in order: what it may send again. */
+  sent: SentBatch[];
+  /** What it has open. */
+  transaction: ProducedTransaction | undefined;
+  /** How its transactions were to end, in order, since the last recovery. */
+  ends: TransactionEndModel[];
+  /** The last one that the last recovery has shown. */
+  ended: TransactionEndModel | undefined;
+  isEnding: boolean;
+}
+
+/** A batch that a producer has numbered. */
+export interface SentBatch {
+  readonly model: TopicModel;
+  readonly partition: number;
+  readonly sequence: number;
+  readonly count: number;
+  readonly bytes: Buffer;
+  readonly transaction: ProducedTransaction | undefined;
+  /** Of its first record. */
+  place?: Place;
+  receipt?: Receipt;
+  /** In this life. */
+  entries: Entry[];
+  /** How often it is on its way. */
+  underway: number;
+}
+
+/** What a producer writes, batch after batch, until it is ended. */
+export interface ProducedTransaction {
+  readonly producer: ProducerModel;
+  batches: SentBatch[];
+  /** Where it has written, or may have. */
+  readonly parts: { readonly model: TopicModel; readonly partition: number }[];
+  /** How it ended, once that is certain. */
+  end: TransactionEndModel | undefined;
+}
+
+/** The end of such a transaction, as it was asked for. */
+export interface TransactionEndModel {
+  /** What the coordinator's entry says from then on. */
+  readonly id: string;
+  readonly epoch: number;
+  readonly isCommit: boolean;
+  readonly transaction: ProducedTransaction;
+  readonly markers: { readonly model: TopicModel; readonly entry: Entry }[];
+  readonly commits: { readonly model: TopicModel; readonly group: GroupModel; readonly place: Place }[];
+  isAcknowledged: boolean;
+  /** It was refused, and nothing of it is there. */
+  isOut: boolean;
 }
 
 /** What a partition may hold: by offset where that is known, and what may be anywhere. */
@@ -90,17 +164,27 @@ export interface Expected {
 export const levels: Readonly<Record<Durability, number>> = { memory: 0, os: 1, disk: 2 };
 
 export function newPartition(): PartitionModel {
-  return { records: [], startBefore: 0, start: 0, startMax: 0, visibleEnd: 0, syncedEnd: 0 };
+  return {
+    records: [],
+    startBefore: 0,
+    start: 0,
+    startMax: 0,
+    visibleEnd: 0,
+    syncedEnd: 0,
+    compactedBefore: 0,
+  };
 }
 
 export function modelOf(model: TopicModel, partition: number): PartitionModel {
   return model.partitions[partition] as PartitionModel;
 }
 
-export function placeOf({ place, receipt }: Entry): Place | undefined {
+export function placeOf({ place, receipt, index = 0 }: Entry): Place | undefined {
   if (place !== undefined) return place;
   const offset = receipt?.offset;
-  return offset === undefined ? undefined : { partition: (receipt as Receipt).partition, offset };
+  return offset === undefined
+    ? undefined
+    : { partition: (receipt as Receipt).partition, offset: offset + index };
 }
 
 /** Everything placed so far, by offset: what recovery found, then what was submitted since. */
@@ -127,14 +211,23 @@ export function expectedIn(model: TopicModel, partition: number): Expected {
   return { records, unplaced, endMax: records.length + holesMax };
 }
 
+/** What it may have, or may have had in this life. */
+export function configsOf({ config, configsAsked, configsBefore }: TopicModel): readonly Config[] {
+  return [config, ...configsAsked, ...configsBefore];
+}
+
+export function isCompacted({ cleanup }: Config): boolean {
+  return cleanup === "compact" || cleanup === "compact,delete";
+}
+
 /** Whether records go without anybody having asked for it. */
 function hasRetention(configs: readonly Config[]): boolean {
-  return configs.some(({ retentionBytes }) => retentionBytes >= 0);
+  return configs.some(({ retentionBytes, cleanup }) => retentionBytes >= 0 && cleanup !== "compact");
 }
 
 /** Up to where records may be gone: a deletion was asked for, or they are consumed, or there were too many. */
 export function startMaxOf(model: TopicModel, partition: number, end: number): number {
-  const configs = [model.config, ...model.configsAsked, ...model.configsBefore];
+  const configs = configsOf(model);
   if (hasRetention(configs)) return end;
   const { startMax } = modelOf(model, partition);
   if (!configs.some(({ cleanup }) => cleanup === "consumed") || model.groups.size === 0) return startMax;
@@ -152,7 +245,7 @@ export function startMaxOf(model: TopicModel, partition: number, end: number): n
 
 export function checkAcknowledged(model: TopicModel, entry: Entry, result: AppendResult): void {
   const place = { partition: result.partition, offset: result.offset };
-  const given = entry.receipt;
+  const given = entry.receipt === undefined ? undefined : placeOf(entry);
   if (given !== undefined && (result.offset !== given.offset || result.partition !== given.partition))
     fail("I1", model, place, `acknowledged elsewhere than at ${given.offset}`);
   if (levels[result.durability] < levels[entry.level])

@@ -1,8 +1,9 @@
 // What must be true, kept outside the engine: what was submitted, what was acknowledged at which level, what was
 // deleted, what groups have committed. recovered.ts compares it with what a log shows that was opened again. Each
 // complaint names the promise that does not hold (DESIGN, section 3).
-import type { AppendResult, Durability, LogRecord } from "@strandlog/log";
+import type { AppendResult, Durability } from "@strandlog/log";
 import type { CrashKind } from "@strandlog/log/testing";
+import { type Compacted, checkCompacted } from "./compacted.js";
 import {
   type Config,
   checkAcknowledged,
@@ -12,10 +13,14 @@ import {
   levels,
   modelOf,
   newPartition,
+  type ProducerModel,
   placeOf,
   startMaxOf,
   type TopicModel,
 } from "./models.js";
+
+import { knownOutcome, type Outcome } from "./producers.js";
+import type { Item } from "./raw-look.js";
 
 /** How the last life ended: what it must have left behind. */
 export type Ending = CrashKind | "closed";
@@ -31,6 +36,7 @@ export type Found = Map<number, Entry>;
 
 export class Oracle {
   topics: TopicModel[] = [];
+  readonly producers: ProducerModel[] = [];
   recordsChecked = 0;
   /** The journal was seen to have failed. */
   isFailed = false;
@@ -47,6 +53,7 @@ export class Oracle {
       entries: [],
       groups: new Map(),
       ids: new Map(),
+      hasProducers: false,
     };
     this.topics.push(model);
     return model;
@@ -71,6 +78,8 @@ export class Oracle {
     if (dedupeId !== undefined) model.ids.set(dedupeId, place);
     entry.place = place;
     entry.acknowledged = true;
+    // It may have been sent again meanwhile, for less.
+    if (levels[result.durability] > levels[entry.level]) entry.level = result.durability;
   }
 
   /** The end of what must be there when only what reached `level` is. */
@@ -111,7 +120,9 @@ export class Oracle {
     partition: number,
     start: number,
     deletedMax: number,
-    records: readonly LogRecord[],
+    items: readonly Item[],
+    compacted: Compacted,
+    outcome: Outcome,
   ): { next: number; found: Found } {
     const expected = expectedIn(model, partition);
     const known = modelOf(model, partition).records.length;
@@ -120,24 +131,34 @@ export class Oracle {
     const found: Found = new Map();
     const taken = new Set<Entry>();
     let next = start;
-    for (const record of records) {
+    for (const record of items) {
       const place = { partition, offset: record.offset };
       if (record.offset < start) fail("I9", model, place, "read although deleted");
       if (record.offset < next) fail("I2", model, place, "read twice or out of order");
-      for (let offset = Math.max(next, deletedMax); offset < record.offset; offset++)
-        if (expected.records[offset] !== undefined)
-          fail("I2", model, { partition, offset }, `missing: ${record.offset} came instead`);
       const entry = expected.records[record.offset] ?? matching(expected.unplaced, taken, record);
-      if (entry === undefined) fail("I2", model, place, "read, but never submitted");
-      if (record.key?.toString() !== entry.key || !sameBytes(record.value, entry.value))
-        fail("I1", model, place, `holds another record, ${record.key?.toString()}, not ${entry.key}`);
-      const isGap = record.offset < known || entry.isJump === true || hasRefused;
-      if (record.offset > Math.max(next, deletedMax) && !isGap) fail("I2", model, place, "a hole before it");
+      if (entry === undefined) fail("I2", model, place, `read, but never submitted: ${keyOf(record)}`);
+      if (keyOf(record) !== entry.key || !sameBytes(record.value, entry.value))
+        fail("I1", model, place, `holds another record, ${keyOf(record)}, not ${entry.key}`);
+      // Something without a known place may have been there, and been compacted.
+      const isCompacted = next < compacted.after && expected.unplaced.length > 0;
+      const isGap = entry.isJump === true || hasRefused || isCompacted;
+      // What it left a gap before may be gone, too.
+      const isHole = (offset: number): boolean =>
+        expected.records[offset] === undefined &&
+        expected.records.slice(offset, record.offset).find((each) => each !== undefined)?.isJump !== true;
+      if (!isGap && between(Math.max(next, deletedMax, known), record.offset).some(isHole))
+        fail("I2", model, place, "a hole before it");
       taken.add(entry);
       found.set(record.offset, entry);
       next = record.offset + 1;
     }
-    this.recordsChecked += records.length;
+    checkCompacted(model, partition, expected, found, {
+      from: Math.max(start, deletedMax),
+      next,
+      compacted,
+      outcome,
+    });
+    this.recordsChecked += items.length;
     return { next, found };
   }
 
@@ -145,27 +166,46 @@ export class Oracle {
   read(
     model: TopicModel,
     partition: number,
-    { start, must, startNow }: { start: number; must: number; startNow: number },
-    records: readonly LogRecord[],
+    { start, must, startNow, compacted }: Look,
+    items: readonly Item[],
   ): void {
     const known = modelOf(model, partition);
     const deletedMax = Math.max(startMaxOf(model, partition, startNow), startNow);
-    const { next } = this.compare(model, partition, start, deletedMax, records);
+    const { next, found } = this.compare(model, partition, start, deletedMax, items, compacted, knownOutcome);
     if (next < must && deletedMax < must && !this.isFailed)
       fail("I1", model, { partition, offset: next }, `readable up to here, acknowledged up to ${must}`);
     known.visibleEnd = Math.max(known.visibleEnd, next);
+    for (const [offset, entry] of found)
+      if (entry.marker !== undefined) entry.place ??= { partition, offset };
   }
 }
 
-/** A record whose place was not known is known by its key. */
-function matching(
-  unplaced: readonly Entry[],
-  taken: ReadonlySet<Entry>,
-  { key }: LogRecord,
-): Entry | undefined {
-  return unplaced.find((entry) => entry.key === key?.toString() && !taken.has(entry));
+/** A look at a partition of the running log: where it started before, what had to be there, where it starts now. */
+interface Look {
+  readonly start: number;
+  readonly must: number;
+  readonly startNow: number;
+  readonly compacted: Compacted;
 }
 
-function sameBytes(left: Buffer | null, right: Buffer | null): boolean {
-  return left === null || right === null ? left === right : left.equals(right);
+/** A record whose place was not known is known by what it holds. */
+function matching(unplaced: readonly Entry[], taken: ReadonlySet<Entry>, item: Item): Entry | undefined {
+  const key = keyOf(item);
+  const same = unplaced.filter(
+    (entry) => entry.key === key && !taken.has(entry) && sameBytes(item.value, entry.value),
+  );
+  // What was refused is hardly ever there, and then nothing came after it.
+  return same.find(({ rejected }) => !rejected) ?? same[0];
+}
+
+function between(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index);
+}
+
+function keyOf({ key }: Item): string | undefined {
+  return key === null ? undefined : Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString();
+}
+
+function sameBytes(left: Uint8Array | null, right: Buffer | null): boolean {
+  return left === null || right === null ? left === right : right.equals(left);
 }

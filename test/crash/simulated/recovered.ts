@@ -1,57 +1,70 @@
 // What a log shows that was opened again, compared with what the oracle knows. Looking changes nothing, so that many
 // crashes can be tried from one moment; adopting makes what was seen the truth from now on.
-import type { Log, LogRecord, Topic } from "@strandlog/log";
+import type { Clock, Log, Topic } from "@strandlog/log";
 import { Violation } from "@strandlog/log/testing";
+import { type Compacted, checkCompactedEnd } from "./compacted.js";
 import {
   type Config,
+  configsOf,
   type Entry,
   expectedIn,
   fail,
+  isCompacted,
   modelOf,
   newPartition,
   type Place,
+  placeOf,
   startMaxOf,
   type TopicModel,
   type TransactionModel,
 } from "./models.js";
-import { type Ending, type Found, type Oracle, worseEnding } from "./oracle.js";
+import { type Ending, type Oracle, worseEnding } from "./oracle.js";
 
-interface SeenPartition {
-  readonly start: number;
-  readonly end: number;
-  readonly found: Found;
+import type { Outcome } from "./producers.js";
+import { itemsOf } from "./raw-look.js";
+import { adoptProducers, checkCommitted, checkEnds, endedIn, outcomesOf } from "./recovered-producers.js";
+import type { Seen, SeenPartition, SeenTopic, SeenTopics } from "./seen.js";
+
+/** What a look at a log needs to know. */
+interface Context {
+  readonly oracle: Oracle;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly ending: Ending;
+  readonly outcome: Outcome;
 }
-
-interface SeenTopic {
-  readonly topic: Topic;
-  readonly config: Config;
-  readonly partitions: readonly SeenPartition[];
-  /** By group, then by partition. */
-  readonly groups: ReadonlyMap<string, ReadonlyMap<number, number>>;
-}
-
-export type Seen = ReadonlyMap<TopicModel, SeenTopic>;
 
 /** Throws a Violation. `served`: what the recovery before this one has shown, which must still be there. */
-export async function look(oracle: Oracle, log: Log, ending: Ending, served?: Seen): Promise<Seen> {
+export async function look(
+  oracle: Oracle,
+  log: Log,
+  clock: Clock,
+  ending: Ending,
+  served?: Seen,
+): Promise<Seen> {
   const names = new Set(await log.topics());
-  const seen = new Map<TopicModel, SeenTopic>();
+  const topics = new Map<TopicModel, SeenTopic>();
+  const ended = await endedIn(oracle, log, served?.ended);
+  const context: Context = { oracle, log, clock, ending, outcome: outcomesOf(ended) };
   for (const model of oracle.topics) {
     const isThere = names.delete(model.name);
-    if ((model.state === "alive" || served?.has(model) === true) && !isThere)
+    if ((model.state === "alive" || served?.topics.has(model) === true) && !isThere)
       fail("I1", model, undefined, "the topic is gone");
     if (model.state === "gone" && isThere) fail("I9", model, undefined, "the deleted topic came back");
-    if (isThere) seen.set(model, await lookAtTopic(oracle, log, model, ending, served?.get(model)));
+    if (isThere) topics.set(model, await lookAtTopic(context, model, served?.topics.get(model)));
   }
   for (const name of names) throw new Violation(`I2: there is a topic "${name}" that nobody made`);
-  checkTransactions(oracle, seen);
+  const seen = { topics, ended };
+  checkTransactions(oracle, topics);
+  checkEnds(oracle, ended, topics);
   return seen;
 }
 
 /** What was seen is what must be there from now on. */
-export function adopt(oracle: Oracle, seen: Seen): void {
+export function adopt(oracle: Oracle, { topics, ended }: Seen): void {
+  adoptProducers(oracle, ended, topics);
   for (const model of oracle.topics) {
-    const shown = seen.get(model);
+    const shown = topics.get(model);
     model.state = shown === undefined ? "gone" : "alive";
     model.topic = shown?.topic;
     if (shown !== undefined) adoptTopic(model, shown);
@@ -61,17 +74,15 @@ export function adopt(oracle: Oracle, seen: Seen): void {
 }
 
 async function lookAtTopic(
-  oracle: Oracle,
-  log: Log,
+  context: Context,
   model: TopicModel,
-  ending: Ending,
   served: SeenTopic | undefined,
 ): Promise<SeenTopic> {
-  const topic = await log.existingTopic(model.name);
+  const topic = await context.log.existingTopic(model.name);
   const config = configOf(model, topic, served);
   const partitions: SeenPartition[] = [];
   for (let number = 0; number < config.partitions; number++)
-    partitions.push(await lookAtPartition(oracle, model, topic, number, ending, served?.partitions[number]));
+    partitions.push(await lookAtPartition(context, model, topic, number, served?.partitions[number]));
   const groups = new Map<string, Map<number, number>>();
   for (const group of await topic.groups())
     groups.set(
@@ -99,15 +110,14 @@ function configOf(model: TopicModel, topic: Topic, served: SeenTopic | undefined
 }
 
 async function lookAtPartition(
-  oracle: Oracle,
+  { oracle, clock, ending, outcome }: Context,
   model: TopicModel,
   topic: Topic,
   number: number,
-  ending: Ending,
   served: SeenPartition | undefined,
 ): Promise<SeenPartition> {
   const partition = topic.partition(number);
-  const { logStartOffset, highWatermark, logEndOffset } = await partition.describe();
+  const { logStartOffset, highWatermark, logEndOffset, compaction: before } = await partition.describe();
   const at = (offset: number): Place => ({ partition: number, offset });
   const { records: expected, endMax } = expectedIn(model, number);
   const isClean = ending === "closed" && !oracle.isFailed;
@@ -127,14 +137,25 @@ async function lookAtPartition(
   const startMax = Math.max(startMaxOf(model, number, logEndOffset), startMin);
   if (logStartOffset > startMax)
     fail("I1", model, at(logStartOffset), `its start, yet deletion was asked for up to ${startMax}`);
-  const records: LogRecord[] = [];
-  for await (const record of partition.read()) records.push(record);
-  // Retention may be at work already.
-  const { logStartOffset: startNow } = await partition.describe();
-  const { next, found } = oracle.compare(model, number, logStartOffset, startNow, records);
+  const items = await itemsOf(model, partition, logEndOffset);
+  // Retention and compaction may be at work already.
+  const { logStartOffset: startNow, compaction: after } = await partition.describe();
+  const compacted: Compacted = { before: before?.end ?? 0, after: after?.end ?? 0, clock };
+  checkCompactedEnd(model, number, compacted.before, {
+    served: served?.compactedEnd ?? 0,
+    logEndOffset,
+    mayBe: configsOf(model).some(isCompacted),
+  });
+  const { next, found } = oracle.compare(model, number, logStartOffset, startNow, items, compacted, outcome);
   if (next !== logEndOffset && startNow < logEndOffset)
     fail("I2", model, at(next), `reading ends here, the partition at ${logEndOffset}`);
-  return { start: startNow, end: logEndOffset, found };
+  if (model.hasProducers)
+    await checkCommitted(model, number, partition, oracle, outcome, {
+      found,
+      start: logStartOffset,
+      compactedEnd: compacted.before,
+    });
+  return { start: startNow, end: logEndOffset, compactedEnd: compacted.after, found };
 }
 
 function checkGroups(
@@ -161,7 +182,7 @@ function checkGroups(
 }
 
 /** All of a transaction, or nothing of it, as far as it can be seen. */
-function checkTransactions(oracle: Oracle, seen: Seen): void {
+function checkTransactions(oracle: Oracle, seen: SeenTopics): void {
   const transactions = new Set<TransactionModel>();
   for (const { entries } of oracle.topics)
     for (const { transaction } of entries) if (transaction !== undefined) transactions.add(transaction);
@@ -186,15 +207,20 @@ function checkTransactions(oracle: Oracle, seen: Seen): void {
 }
 
 /** Undefined when that cannot be told: its topic, or what is at the head of its partition, was deleted. */
-function isThere(seen: Seen, model: TopicModel, entry: Entry): boolean | undefined {
+function isThere(seen: SeenTopics, model: TopicModel, entry: Entry): boolean | undefined {
   const partition = seen.get(model)?.partitions[entry.partition ?? -1];
   if (partition === undefined) return undefined;
   for (const found of partition.found.values()) if (found === entry) return true;
-  return partition.start > modelOf(model, entry.partition as number).startBefore ? undefined : false;
+  const { offset = -1 } = placeOf(entry) ?? {};
+  // What a compaction has taken out was there.
+  if (offset >= partition.start && offset < partition.compactedEnd) return true;
+  const { startBefore, compactedBefore } = modelOf(model, entry.partition as number);
+  const isCut = partition.start > startBefore || partition.compactedEnd > compactedBefore;
+  return isCut ? undefined : false;
 }
 
 function adoptTopic(model: TopicModel, { config, partitions, groups }: SeenTopic): void {
-  for (const [number, { start, end, found }] of partitions.entries()) {
+  for (const [number, { start, end, compactedEnd, found }] of partitions.entries()) {
     const partition = modelOf(model, number);
     const records = expectedIn(model, number).records.slice(0, end);
     for (const [offset, entry] of found) records[offset] = entry;
@@ -202,6 +228,7 @@ function adoptTopic(model: TopicModel, { config, partitions, groups }: SeenTopic
       settled(records[offset], { partition: number, offset }),
     );
     partition.startBefore = partition.start = partition.startMax = start;
+    partition.compactedBefore = compactedEnd;
     partition.visibleEnd = partition.syncedEnd = 0;
   }
   for (const { records } of model.partitions)
@@ -225,7 +252,8 @@ function adoptTopic(model: TopicModel, { config, partitions, groups }: SeenTopic
 /** The record as it is known from now on. */
 function settled(entry: Entry | undefined, place: Place): Entry | undefined {
   if (entry === undefined) return undefined;
-  const { key, value, level, dedupeId } = entry;
+  const { key, value, level, at, dedupeId, batch, marker } = entry;
   const id = dedupeId === undefined ? {} : { dedupeId };
-  return { key, value, level, ...id, place, acknowledged: true, rejected: false };
+  const produced = { ...(batch && { batch }), ...(marker && { marker }) };
+  return { key, value, level, at, ...id, ...produced, place, acknowledged: true, rejected: false };
 }

@@ -1,10 +1,11 @@
 // Calls on topics: made, changed, deleted; records deleted, retained, read.
-import type { Log } from "@strandlog/log";
+import type { Clock, Log } from "@strandlog/log";
 import type { Random } from "@strandlog/log/testing";
 import { topicOf } from "./append-calls.js";
 import type { FollowedCalls } from "./followed.js";
-import { type Config, modelOf, newPartition, type TopicModel } from "./models.js";
+import { type Config, isCompacted, modelOf, newPartition, type TopicModel } from "./models.js";
 import type { Oracle } from "./oracle.js";
+import { itemsOf } from "./raw-look.js";
 import { randomTopic } from "./workload-choices.js";
 
 const partitionsMax = 6;
@@ -12,10 +13,12 @@ const partitionsMax = 6;
 export class TopicCalls {
   readonly #oracle: Oracle;
   readonly #calls: FollowedCalls;
+  readonly #clock: Clock;
 
-  constructor(oracle: Oracle, calls: FollowedCalls) {
+  constructor(oracle: Oracle, calls: FollowedCalls, clock: Clock) {
     this.#oracle = oracle;
     this.#calls = calls;
+    this.#clock = clock;
   }
 
   create(log: Log, name: string, config: Config): void {
@@ -95,6 +98,13 @@ export class TopicCalls {
     this.#calls.follow(`retain ${model.name}`, retained, { models: [model] });
   }
 
+  compact(model: TopicModel): void {
+    if (!isCompacted(model.config)) return;
+    // Where little is free nothing is written; and the topic may be altered meanwhile.
+    const refusals = ["DISK_FULL", "INVALID_ARGUMENT"];
+    this.#calls.follow(`compact ${model.name}`, topicOf(model).compact(), { models: [model], refusals });
+  }
+
   /** Reads a partition: what was acknowledged must be there, what is there must have been submitted. */
   read(model: TopicModel, random: Random): void {
     const reading = this.#read(model, random.below(model.config.partitions));
@@ -110,12 +120,13 @@ export class TopicCalls {
       ({ receipt, acknowledged, level }) => receipt === undefined && !acknowledged && level !== durability,
     );
     const must = isBehind ? 0 : this.#oracle.acknowledgedEnd(model, number, durability);
-    const records = [];
-    for await (const record of partition.read()) records.push(record);
-    const { logStartOffset: startNow } = await partition.describe();
+    const { compaction: compactionBefore, highWatermark } = await partition.describe();
+    const items = await itemsOf(model, partition, highWatermark);
+    const { logStartOffset: startNow, compaction } = await partition.describe();
+    const compacted = { before: compactionBefore?.end ?? 0, after: compaction?.end ?? 0, clock: this.#clock };
     // While the log cannot take them, for want of space, records that are acknowledged in memory are not to be seen.
     const isStuck = durability === "memory" && this.#calls.hasTrouble;
-    this.#oracle.read(model, number, { start, must: isStuck ? 0 : must, startNow }, records);
+    this.#oracle.read(model, number, { start, must: isStuck ? 0 : must, startNow, compacted }, items);
   }
 
   sync(log: Log): void {

@@ -4,6 +4,7 @@ import type { Fault, Random } from "@strandlog/log/testing";
 import type { Config } from "./models.js";
 
 const kibibyte = 1024;
+const keysPerTopic = 6;
 
 const noise: Buffer = Buffer.from(
   Array.from({ length: 64 * kibibyte }, (_, at) => (at * 7919 + (at >> 8) * 31) & 255),
@@ -16,7 +17,8 @@ export function randomTopic(random: Random): Config {
     compression: random.pick<"gzip" | "none">(["none", "none", "none", "none", "none", "none", "gzip"]),
     segmentBytes: random.pick([1, 8, 64, 1024]) * kibibyte,
     retentionBytes: random.pick([-1, -1, -1, -1, -1, 4 * kibibyte, 40 * kibibyte]),
-    cleanup: random.pick<Config["cleanup"]>(["delete", "delete", "delete", "consumed"]),
+    cleanup: random.pick<Config["cleanup"]>(["delete", "delete", "consumed", "compact", "compact,delete"]),
+    deleteRetentionMs: random.pick([0, 20, 1000, 86_400_000]),
   };
 }
 
@@ -42,6 +44,11 @@ export function randomValue(random: Random): Buffer | null {
   const size = random.pick([0, 20, 100, 1000, 5 * kibibyte, 20 * kibibyte, 30 * kibibyte]);
   const start = random.below(noise.length);
   return noise.subarray(start, start + random.between(0, size));
+}
+
+/** Of a record of a compacted topic: the same again and again. */
+export function randomKey(random: Random): string {
+  return `key-${random.below(keysPerTopic)}`;
 }
 
 export function randomFault(random: Random): Fault {

@@ -127,7 +127,9 @@ class History {
           openLog(directory, { ...this.#settings, ...this.#simulation.options() }),
         );
         this.#simulation.disarm();
-        const seen = await this.#simulation.run(look(this.#oracle, this.#log, this.#ending));
+        const seen = await this.#simulation.run(
+          look(this.#oracle, this.#log, this.#simulation.clock, this.#ending),
+        );
         adopt(this.#oracle, seen);
         return;
       } catch (error) {

@@ -36,6 +36,19 @@ for (const driver of driverNames) {
     assert.deepEqual(await collect(topic.partition(0).readBatches()), []);
   });
 
+  test(`${driver}: the end of a producer's transaction is no record, wherever it stands`, async (t) => {
+    const log = await openTestLog(t, driver);
+    const topic = await log.topic("a");
+    for (const sequence of [0, 1, 2]) {
+      await topic.append({ value: `${sequence}` });
+      const partitions = [{ topic, partition: 0 }];
+      const end = { producerId: 7, producerEpoch: 0, isCommit: true, partitions, progress: [], metadata: [] };
+      await log.endTransaction(end);
+    }
+    assert.deepEqual(offsetsOf(await collect(topic.partition(0).read())), [0, 2, 4]);
+    assert.deepEqual(offsetsOf(await collect(topic.read())), [0, 2, 4]);
+  });
+
   const cases: [string, ReadOptions, number[]][] = [
     ["from an offset in the middle of a batch", { from: 4 }, numbers(4, 10)],
     ["from the earliest", { from: "earliest" }, numbers(0, 10)],

@@ -216,9 +216,15 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
     while (this.#records !== undefined) {
       const value = this.#records.take();
       if (value !== undefined && value.offset < this.#batches.until) return value;
-      const batch = value === undefined ? this.#batches.takeReady() : undefined;
-      this.#records = batch?.cursor(this.#batches.start);
+      this.#records = value === undefined ? this.#cursorReady() : undefined;
     }
+    return undefined;
+  }
+
+  /** Into the next batch that is in memory already; markers, which end producers' transactions, are no records. */
+  #cursorReady(): RecordCursor | undefined {
+    for (let batch = this.#batches.takeReady(); batch !== undefined; batch = this.#batches.takeReady())
+      if (!batch.isControl) return batch.cursor(this.#batches.start);
     return undefined;
   }
 

@@ -91,11 +91,13 @@ export class SegmentFiles {
   }
 
   async #found<T>(suffix: Suffix, action: (path: string) => Promise<T>): Promise<T> {
+    const path = this.pathOf(suffix);
     try {
-      return await action(this.pathOf(suffix));
+      return await action(path);
     } catch (error) {
-      if (this.#swap === "" || systemCode(error) !== "ENOENT") throw error;
-      await this.settled();
+      if (path === this.#lasting(suffix) || systemCode(error) !== "ENOENT") throw error;
+      // It may have got the lasting name while the action waited for its turn: then that is settled already.
+      if (this.#swap !== "") await this.settled();
       return action(this.pathOf(suffix));
     }
   }
