@@ -11,6 +11,8 @@ export class FollowedLedger {
   #ledger: ProducerLedger | undefined;
   /** All before it has been taken into account. */
   #end = 0;
+  /** Whether it has. What was deleted unseen may have ended a transaction: then only the writer's snapshot tells. */
+  #isSound = false;
   #catchingUp: Promise<number> | undefined;
 
   /** `id`: the partition's. */
@@ -33,15 +35,22 @@ export class FollowedLedger {
   }
 
   async #catchUp(): Promise<number> {
-    const { logStartOffset, highWatermark } = await this.#storage.describe(this.#id);
-    if (highWatermark <= this.#end) return this.#end;
-    // What was deleted unseen may have ended a transaction: only the writer's snapshot tells.
-    if (logStartOffset > this.#end || this.#ledger?.isDamaged === true) this.#ledger = undefined;
-    const now = this.#clock.now();
-    if (this.#ledger === undefined) this.#ledger = await ProducerLedger.load(this.#storage, this.#id, now);
-    else await this.#ledger.replay(this.#storage, this.#id, now);
-    this.#ledger?.producers.forgetBefore(logStartOffset);
-    this.#end = highWatermark;
-    return this.#end;
+    for (;;) {
+      const { logStartOffset, highWatermark } = await this.#storage.describe(this.#id);
+      if (this.#isSound && highWatermark <= this.#end) return this.#end;
+      const known = this.#isSound && logStartOffset <= this.#end ? this.#ledger : undefined;
+      this.#isSound = false;
+      const now = this.#clock.now();
+      // Whoever reads meanwhile goes by what was known.
+      if (known === undefined || known.isDamaged)
+        this.#ledger = await ProducerLedger.load(this.#storage, this.#id, now);
+      else await known.replay(this.#storage, this.#id, now);
+      this.#ledger?.producers.forgetBefore(logStartOffset);
+      const after = await this.#storage.describe(this.#id);
+      if (after.logStartOffset > logStartOffset) continue;
+      this.#isSound = true;
+      this.#end = highWatermark;
+      return this.#end;
+    }
   }
 }
