@@ -1,6 +1,7 @@
 // Reading without decoding, for whoever passes records on: whole record batches as bytes, or the place in a file where
 // they lie; decode-batches.ts turns them into records where they arrive.
 import { LogError } from "../errors.js";
+import { mostOf } from "../most-of.js";
 import { checkInteger } from "../options.js";
 import { batchLengthAt, RecordBatch } from "../record/index.js";
 import type { FileRange } from "../storage/contracts.js";
@@ -140,7 +141,7 @@ function withinBudget(
       length += bytes;
       end += bytes;
     }
-    if (end > 0) taken.push(chunk.subarray(0, end));
+    if (end > 0) taken.push(mostOf(chunk, end));
     if (end < chunk.length) break;
   }
   return { chunks: taken, length, next };
