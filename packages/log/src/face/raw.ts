@@ -1,9 +1,8 @@
 // Reading without decoding, for whoever passes records on: whole record batches as bytes, or the place in a file where
 // they lie; decode-batches.ts turns them into records where they arrive.
 import { LogError } from "../errors.js";
-import { mostOf } from "../most-of.js";
 import { checkInteger } from "../options.js";
-import { batchLengthAt, RecordBatch } from "../record/index.js";
+import { batchLengthAt, mostOf, RecordBatch } from "../record/index.js";
 import type { FileRange } from "../storage/contracts.js";
 import type { AbortedTransaction } from "./producers.js";
 import {

@@ -3,8 +3,7 @@
 // write. Index files are never trusted: their checksums are part of the state, and what differs is rebuilt.
 import { LogError } from "../errors.js";
 import { type FileSystem, writePaced } from "../fs/index.js";
-import { mostOf } from "../most-of.js";
-import { batchHeaderBytes, batchLengthAt, crc32c, RecordBatch } from "../record/index.js";
+import { batchHeaderBytes, batchLengthAt, crc32c, mostOf, RecordBatch } from "../record/index.js";
 import type { FileCache } from "./file-cache.js";
 import { ReadAids } from "./read-aids.js";
 import { SegmentFiles, type SegmentHome, type Suffix } from "./segment-files.js";
