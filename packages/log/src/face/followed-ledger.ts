@@ -11,8 +11,10 @@ export class FollowedLedger {
   #ledger: ProducerLedger | undefined;
   /** All before it has been taken into account. */
   #end = 0;
-  /** Whether it has. What was deleted unseen may have ended a transaction: then only the writer's snapshot tells. */
+  /** Whether it has. What went unseen may have ended a transaction: then only the writer's snapshot tells. */
   #isSound = false;
+  /** Up to where the partition was compacted then. */
+  #compactedTo = 0;
   #catchingUp: Promise<number> | undefined;
 
   /** `id`: the partition's. */
@@ -36,9 +38,10 @@ export class FollowedLedger {
 
   async #catchUp(): Promise<number> {
     for (;;) {
-      const { logStartOffset, highWatermark } = await this.#storage.describe(this.#id);
+      const { logStartOffset, highWatermark, compactedTo } = await this.#look();
       if (this.#isSound && highWatermark <= this.#end) return this.#end;
-      const known = this.#isSound && logStartOffset <= this.#end ? this.#ledger : undefined;
+      const isGone = compactedTo > this.#compactedTo || logStartOffset > this.#end;
+      const known = this.#isSound && !isGone ? this.#ledger : undefined;
       this.#isSound = false;
       const now = this.#clock.now();
       // Whoever reads meanwhile goes by what was known.
@@ -46,11 +49,17 @@ export class FollowedLedger {
         this.#ledger = await ProducerLedger.load(this.#storage, this.#id, now);
       else await known.replay(this.#storage, this.#id, now);
       this.#ledger?.producers.forgetBefore(logStartOffset);
-      const after = await this.#storage.describe(this.#id);
-      if (after.logStartOffset > logStartOffset) continue;
+      const after = await this.#look();
+      if (after.logStartOffset > logStartOffset || after.compactedTo > compactedTo) continue;
       this.#isSound = true;
+      this.#compactedTo = compactedTo;
       this.#end = highWatermark;
       return this.#end;
     }
+  }
+
+  async #look(): Promise<{ logStartOffset: number; highWatermark: number; compactedTo: number }> {
+    const { compaction, ...description } = await this.#storage.describe(this.#id);
+    return { ...description, compactedTo: compaction?.end ?? 0 };
   }
 }
