@@ -45,7 +45,7 @@ export const createdPartitionsMax = 10_000;
 export const fetchBytesMax: number = 55 * mebibyte;
 /** What a partition's part of it is read into: what clients ask of one if they are not told otherwise. */
 export const fetchMemoryBytes: number = mebibyte;
-/** So many of these wait to be used again. */
+/** So many of these wait to be used again, and are being read into at once. */
 export const fetchMemoryKept = 8;
 export const groupMembersMax = 1000;
 /** Groups that have members or expect some. */
@@ -71,8 +71,9 @@ export const transactionalIdIdleMsMax: number = 7 * 24 * 60 * 60_000;
 /** In UTF-8. */
 export const transactionalIdBytesMax = 249;
 /**
- * So many are remembered, more than twice as many as there are connections. When they are used up, a new one takes the place of the one that nobody has used for longest,
- * if that is at least an hour and it has no transaction open; otherwise the new one has to come again later.
+ * So many are remembered, more than twice as many as there are connections. When they are used up, a new one takes the
+ * place of the one that nobody has used for longest, if that is at least an hour and it has no transaction open; otherwise
+ * the new one has to come again later.
  */
 export const transactionalIdsMax = 2000;
 export const transactionalIdIdleMsMin: number = 60 * 60_000;

@@ -5,12 +5,22 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { openLog } from "@strandlog/log";
+import { openLog, type RawSlice } from "@strandlog/log";
 import { apis } from "@strandlog/protocol";
-import { fetchMemoryBytes } from "./limits.js";
+import { fetchMemoryBytes, fetchMemoryKept } from "./limits.js";
 import { ReadMemory } from "./read-memory.js";
 import { accepted, Client, fetchFrom, serve } from "./test-support.js";
 
+const nothing: RawSlice = {
+  chunks: [],
+  length: 0,
+  startOffset: 0,
+  next: 0,
+  logStartOffset: 0,
+  highWatermark: 0,
+  lastStableOffset: 0,
+  aborted: [],
+};
 const count = 16;
 const value = (n: number): Buffer => Buffer.alloc(900_000, n + 1);
 
@@ -41,12 +51,12 @@ test("memory is used again when a loan has ended, and only if it was used", asyn
     rmSync(directory, { recursive: true });
   });
   const partition = (await log.existingTopic("t")).partition(0);
-  const memories: Buffer[] = [];
+  const memories: (Buffer | undefined)[] = [];
   const readMemory = new ReadMemory();
   const readFrom = (loan: ReturnType<ReadMemory["lend"]>, from: number) =>
     loan.read((memory) => {
       memories.push(memory);
-      return partition.readRaw({ from, memory });
+      return partition.readRaw({ from, ...(memory && { memory }) });
     });
 
   const first = readMemory.lend();
@@ -62,6 +72,31 @@ test("memory is used again when a loan has ended, and only if it was used", asyn
   await readFrom(second, 3);
   assert.equal(new Set(memories).size, 2);
   assert.notEqual(memories[3], memories[4]);
+});
+
+test("very many who look at once do not each take memory, and there is some again afterwards", async () => {
+  const readMemory = new ReadMemory();
+  let goOn: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const memories: (Buffer | undefined)[] = [];
+  const looks = Array.from({ length: 1000 }, (_, n) =>
+    readMemory.lend().read(async (memory) => {
+      memories.push(memory);
+      await held;
+      if (n % 2 > 0) throw new Error("a read that fails");
+      return nothing;
+    }),
+  );
+  assert.equal(memories.filter((memory) => memory !== undefined).length, fetchMemoryKept);
+  goOn();
+  await Promise.allSettled(looks);
+  await readMemory.lend().read(async (memory) => {
+    assert.ok(memory !== undefined);
+    assert.ok(memories.includes(memory));
+    return nothing;
+  });
 });
 
 /** A directory whose records are all in segment files. */

@@ -152,6 +152,18 @@ test("who has authenticated sees and changes its own password, and nobody else's
   assert.deepEqual(await users(log), ["alice", "bob"]);
 });
 
+test("who was deleted does not come back by a connection that is still open", async (t) => {
+  const { local, connect, log } = await open(t);
+  await alter(local, { upsertions: [upsertion("alice", sha256, "secret")] });
+  const alice = await connect();
+  await authenticate(alice, "SCRAM-SHA-256", "alice", "secret");
+  await alter(local, { deletions: [{ name: "alice", mechanism: sha256 }] });
+  assert.deepEqual(await alter(alice, { upsertions: [upsertion("alice", sha256, "secret")] }), [
+    ["alice", ErrorCode.RESOURCE_NOT_FOUND],
+  ]);
+  assert.deepEqual(await users(log), []);
+});
+
 test("who comes by a listener that others on the network reach is not let at users, nor at its own password without TLS", async (t) => {
   const listeners = [{ kafka: "0.0.0.0:0" }, { ...asking, kafka: "0.0.0.0:0" }];
   const { broker, log } = await serve(t, { listeners });

@@ -135,7 +135,7 @@ async function read(
     if (from < 0) return refused(partition, ErrorCode.OFFSET_OUT_OF_RANGE);
     const bytesMax = Math.max(budget, 1);
     const slice = await loan.read((memory) =>
-      topic.partition(partition).readRaw({ from, bytesMax, isolation, memory }),
+      topic.partition(partition).readRaw({ from, bytesMax, isolation, ...(memory && { memory }) }),
     );
     if (
       from < slice.logStartOffset ||

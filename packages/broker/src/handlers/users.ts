@@ -111,8 +111,10 @@ async function altered(
       return refused("POLICY_VIOLATION", `there are ${usersMax} users, which is as many as there may be`);
     let outcome = done;
     await changeUser(log, user, (known) => {
+      // Whoever has been deleted stays so, even if its connection is still open.
+      const isDeleted = known === undefined && session.authentication !== undefined;
       const isMissing = alterations.some(
-        (each) => !("salt" in each) && !known?.has(mechanismOf(each) as ScramMechanism),
+        (each) => isDeleted || (!("salt" in each) && !known?.has(mechanismOf(each) as ScramMechanism)),
       );
       outcome = isMissing ? notThere() : done;
       return isMissing ? undefined : changed(known, alterations);

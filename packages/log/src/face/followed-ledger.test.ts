@@ -100,6 +100,56 @@ test("a transaction whose end was deleted before the reader beside the writer sa
   assert.deepEqual(await valuesOf(beside.read({ isolation })), ["last"]);
 });
 
+test("what was aborted is not given out while a reader beside the writer looks what it has missed", async (t) => {
+  const { topic, writer, beside, reader } = await openBeside(t);
+  await writer.write(1, ["aborted"]); // 0
+  await writer.abort(1); // 1
+  const { storage } = reader;
+  const [read, get] = [storage.read.bind(storage), storage.metadata.get.bind(storage.metadata)];
+  let other: Promise<unknown> | undefined;
+  const slice = beside.partition(0).readRaw({ from: 0, isolation });
+  await slice; // All of it is known.
+  storage.read = async (...args) => {
+    storage.read = read;
+    const result = await read(...args);
+    await topic.append({ value: "deleted" }); // 2
+    await topic.partition(0).deleteRecords("latest");
+    await topic.append({ value: "last" }); // 3
+    // Another one finds that it has missed something, and is not through with it.
+    await new Promise<void>((resolve) => {
+      storage.metadata.get = (key) => {
+        storage.metadata.get = get;
+        resolve();
+        return new Promise<void>((goOn) => setImmediate(goOn)).then(() => get(key));
+      };
+      other = beside.partition(0).endOffset(isolation);
+    });
+    return result;
+  };
+  assert.deepEqual(await valuesOf(beside.read({ isolation, until: 2 })), []);
+  assert.equal(await other, 4);
+  assert.deepEqual(await valuesOf(beside.read({ isolation })), ["last"]);
+});
+
+test("a transaction whose end is deleted while a reader beside the writer looks is over all the same", async (t) => {
+  const { topic, writer, beside, reader } = await openBeside(t);
+  await writer.write(1, ["a"]); // 0
+  assert.equal(await beside.partition(0).endOffset(isolation), 0);
+  await writer.commit(1); // 1
+  const { storage } = reader;
+  const describe = storage.describe.bind(storage);
+  storage.describe = async (...args) => {
+    storage.describe = describe;
+    const description = await describe(...args);
+    await topic.partition(0).deleteRecords("latest");
+    await describe(...args); // It has been seen that these are gone.
+    return description;
+  };
+  await beside.partition(0).endOffset(isolation);
+  await topic.append({ value: "last" }); // 2
+  assert.deepEqual(await valuesOf(beside.read({ isolation })), ["last"]);
+});
+
 test("a reader beside the writer that waits for a transaction learns that its topic is deleted, or its signal is up", async (t) => {
   const { log, writer, beside } = await openBeside(t);
   await writer.write(1, ["open"]);

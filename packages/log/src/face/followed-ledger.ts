@@ -11,6 +11,8 @@ export class FollowedLedger {
   #ledger: ProducerLedger | undefined;
   /** All before it has been taken into account. */
   #end = 0;
+  /** Whether it has. What went unseen may have ended a transaction: then only the writer's snapshot tells. */
+  #isSound = false;
   /** Up to where the partition was compacted then. */
   #compactedTo = 0;
   #catchingUp: Promise<number> | undefined;
@@ -35,18 +37,29 @@ export class FollowedLedger {
   }
 
   async #catchUp(): Promise<number> {
-    const { logStartOffset, highWatermark, compaction } = await this.#storage.describe(this.#id);
-    if (highWatermark <= this.#end) return this.#end;
-    const compactedTo = compaction?.end ?? 0;
-    // What went unseen may have ended a transaction: only the writer's snapshot tells.
-    const isGone = compactedTo > this.#compactedTo || logStartOffset > this.#end;
-    if (isGone || this.#ledger?.isDamaged === true) this.#ledger = undefined;
-    this.#compactedTo = compactedTo;
-    const now = this.#clock.now();
-    if (this.#ledger === undefined) this.#ledger = await ProducerLedger.load(this.#storage, this.#id, now);
-    else await this.#ledger.replay(this.#storage, this.#id, now);
-    this.#ledger?.producers.forgetBefore(logStartOffset);
-    this.#end = highWatermark;
-    return this.#end;
+    for (;;) {
+      const { logStartOffset, highWatermark, compactedTo } = await this.#look();
+      if (this.#isSound && highWatermark <= this.#end) return this.#end;
+      const isGone = compactedTo > this.#compactedTo || logStartOffset > this.#end;
+      const known = this.#isSound && !isGone ? this.#ledger : undefined;
+      this.#isSound = false;
+      const now = this.#clock.now();
+      // Whoever reads meanwhile goes by what was known.
+      if (known === undefined || known.isDamaged)
+        this.#ledger = await ProducerLedger.load(this.#storage, this.#id, now);
+      else await known.replay(this.#storage, this.#id, now);
+      this.#ledger?.producers.forgetBefore(logStartOffset);
+      const after = await this.#look();
+      if (after.logStartOffset > logStartOffset || after.compactedTo > compactedTo) continue;
+      this.#isSound = true;
+      this.#compactedTo = compactedTo;
+      this.#end = highWatermark;
+      return this.#end;
+    }
+  }
+
+  async #look(): Promise<{ logStartOffset: number; highWatermark: number; compactedTo: number }> {
+    const { compaction, ...description } = await this.#storage.describe(this.#id);
+    return { ...description, compactedTo: compaction?.end ?? 0 };
   }
 }

@@ -262,6 +262,21 @@ for (const driver of driverNames) {
     assert.deepEqual(await valuesOf(partition.read({ isolation, from: 2, until: 4 })), ["before"]);
   });
 
+  test(`${driver}: what begins while the end is looked for is not before it`, async (t) => {
+    const log = await openTestLog(t, driver);
+    const topic = await log.topic("t");
+    const writer = new TransactionWriter(log, topic);
+    await topic.append({ value: "before" }); // 0
+    const { storage } = log;
+    const describe = storage.describe.bind(storage);
+    storage.describe = async (...args) => {
+      storage.describe = describe;
+      await writer.write(1, ["open"]); // 1
+      return describe(...args);
+    };
+    assert.equal(await topic.partition(0).endOffset(isolation), 1);
+  });
+
   test(`${driver}: on a compacted topic what is committed is what a reader of that sees`, async (t) => {
     const log = await openTestLog(t, driver);
     const topic = await log.topic("t", compactedConfig);

@@ -187,7 +187,13 @@ export class Producers {
   ): AbortedTransaction[] {
     // In order: only the first are ever forgotten, and what is new comes last.
     const all = earlier === this.#aborted ? earlier : [...new Set([...earlier, ...this.#aborted])];
-    return all.slice(firstEndingFrom(all, from)).filter(({ firstOffset }) => firstOffset < until);
+    const found: AbortedTransaction[] = [];
+    // There may be very many, and few of them here.
+    for (let index = firstEndingFrom(all, from); index < all.length; index++) {
+      const transaction = all[index] as AbortedTransaction;
+      if (transaction.firstOffset < until) found.push(transaction);
+    }
+    return found;
   }
 
   /**

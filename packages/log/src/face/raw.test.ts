@@ -17,6 +17,7 @@ import {
 import { decodeBatches } from "./decode-batches.js";
 import type { Partition } from "./partition.js";
 import type { RawReadOptions, RawSlice } from "./raw.js";
+import { TransactionWriter } from "./test-support.js";
 import type { Topic } from "./topic.js";
 
 /** Records in one batch: all are appended before the first is handed over. */
@@ -184,6 +185,22 @@ for (const place of [...driverNames, "file, in segments"] as const) {
     }
   });
 }
+
+test("a small slice of a segment does not keep alive all that was read to find its end", async (t) => {
+  const directory = temporaryDirectory(t);
+  const log = await openAt(t, directory);
+  const topic = await log.topic("a");
+  await topic.append({ value: "0" });
+  await new TransactionWriter(log, topic).write(1, ["open".padEnd(60_000)]);
+  await log.close();
+  const partition = (await (await openAt(t, directory)).topic("a")).partition(0);
+  const memory = Buffer.alloc(64 * 1024);
+  for (const options of [{ bytesMax: 1000 }, { isolation: "read_committed" }] as const) {
+    const { chunks } = await partition.readRaw({ from: 0, memory, ...options });
+    assert.deepEqual([chunks.length, (chunks[0] as Buffer).length < 1000], [1, true]);
+    assert.notEqual(chunks[0]?.buffer, memory.buffer);
+  }
+});
 
 for (const driver of driverNames) {
   test(`${driver}: a raw slice holds what is acknowledged, also of a topic in memory only`, async (t) => {

@@ -2,7 +2,7 @@
 // they lie; decode-batches.ts turns them into records where they arrive.
 import { LogError } from "../errors.js";
 import { checkInteger } from "../options.js";
-import { batchLengthAt, RecordBatch } from "../record/index.js";
+import { batchLengthAt, mostOf, RecordBatch } from "../record/index.js";
 import type { FileRange } from "../storage/contracts.js";
 import type { AbortedTransaction } from "./producers.js";
 import {
@@ -140,7 +140,7 @@ function withinBudget(
       length += bytes;
       end += bytes;
     }
-    if (end > 0) taken.push(chunk.subarray(0, end));
+    if (end > 0) taken.push(mostOf(chunk, end));
     if (end < chunk.length) break;
   }
   return { chunks: taken, length, next };

@@ -1,7 +1,7 @@
 // A partition as its readers need it, and which of what it holds counts for them: all that is visible, or only what is
 // committed.
 import { LogError } from "../errors.js";
-import type { RecordBatch } from "../record/index.js";
+import { batchLengthAt, RecordBatch } from "../record/index.js";
 import type { LogStorage, ReadResult } from "../storage/contracts.js";
 import type { ProducerLedger } from "./producer-snapshot.js";
 import { type AbortedTransaction, abortedLookup } from "./producers.js";
@@ -29,7 +29,7 @@ export interface ReadSource {
 export interface DecidedRead extends ReadResult {
   /** Before it every transaction has been committed or aborted; the high watermark if none is open. */
   readonly lastStableOffset: number;
-  /** The aborted transactions that have records from where reading began to there. */
+  /** The aborted transactions that have records in what was read, up to there. */
   readonly aborted: readonly AbortedTransaction[];
 }
 
@@ -53,9 +53,11 @@ export function readsCommitted(isolation: Isolation = "read_uncommitted"): boole
 
 /** The end of what readers see, when everything is visible that has been acknowledged. */
 export async function endOffset(source: ReadSource, isolation: Isolation | undefined): Promise<number> {
-  const unstable = readsCommitted(isolation) ? await firstUndecided(source) : Number.POSITIVE_INFINITY;
+  const isCommittedOnly = readsCommitted(isolation);
+  const unstable = isCommittedOnly ? await firstUndecided(source) : Number.POSITIVE_INFINITY;
   const { highWatermark } = await source.storage.describe(source.id);
-  return Math.min(highWatermark, unstable);
+  // A transaction may have begun meanwhile.
+  return Math.min(highWatermark, unstable, isCommittedOnly ? firstUnstableOffset(source) : highWatermark);
 }
 
 /**
@@ -132,8 +134,17 @@ export async function readDecided(
   const result = await source.storage.read(source.id, from, bytesMax, memory);
   const lastStableOffset = Math.min(result.highWatermark, unstableBefore, firstUnstableOffset(source));
   const producers = source.ledger()?.producers;
-  const aborted = producers?.aborted(result.startOffset, lastStableOffset, abortedBefore) ?? [];
+  const until = Math.min(endOf(result), lastStableOffset);
+  const aborted = producers?.aborted(result.startOffset, until, abortedBefore) ?? [];
   return { ...result, lastStableOffset, aborted };
+}
+
+function endOf({ chunks, startOffset }: ReadResult): number {
+  const chunk = chunks.at(-1);
+  if (chunk === undefined) return startOffset;
+  let last = 0;
+  for (let at = 0; at < chunk.length; at += batchLengthAt(chunk, at)) last = at;
+  return new RecordBatch(chunk.subarray(last)).nextOffset;
 }
 
 /**

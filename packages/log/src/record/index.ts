@@ -13,6 +13,7 @@ export { type Compression, compressionRefusal, requireCompression } from "./comp
 export { crc32c } from "./crc32c.js";
 export { combineCrc32c } from "./crc32c-combine.js";
 export { type EndMarker, endMarkerBatch, readEndMarker } from "./end-marker.js";
+export { mostOf } from "./most-of.js";
 export { murmur2, partitionForKey } from "./murmur2.js";
 export { batchChecksum, batchLengthAt, placeBatch, RecordBatch } from "./record-batch.js";
 export { type Header, LogRecord, type RecordCursor } from "./record-cursor.js";

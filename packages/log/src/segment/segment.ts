@@ -3,7 +3,7 @@
 // write. Index files are never trusted: their checksums are part of the state, and what differs is rebuilt.
 import { LogError } from "../errors.js";
 import { type FileSystem, writePaced } from "../fs/index.js";
-import { batchHeaderBytes, batchLengthAt, crc32c, RecordBatch } from "../record/index.js";
+import { batchHeaderBytes, batchLengthAt, crc32c, mostOf, RecordBatch } from "../record/index.js";
 import type { FileCache } from "./file-cache.js";
 import { ReadAids } from "./read-aids.js";
 import { SegmentFiles, type SegmentHome, type Suffix } from "./segment-files.js";
@@ -151,12 +151,14 @@ export class Segment {
     const { position, offset: expected } = await this.#find(offset);
     const state = this.#state;
     const left = state.logBytes - position;
-    let chunk = await this.#readExactly(position, Math.min(left, Math.max(bytesMax, scanBytes)), memory);
+    const length = Math.min(left, Math.max(bytesMax, scanBytes));
+    const isSuited = memory !== undefined && length <= memory.length && length * 2 > memory.length;
+    let chunk = await this.#readExactly(position, length, isSuited ? memory : undefined);
     const first = this.#lengthAt(chunk, 0, position);
     if (first > left) throw this.#damaged(position, "a batch reaches beyond the end");
     if (first > chunk.length) chunk = await this.#readExactly(position, first);
     const end = await this.#verify(chunk, { position, offset: expected }, Math.max(first, bytesMax), state);
-    return chunk.subarray(0, end);
+    return mostOf(chunk, end);
   }
 
   /** Where whole batches lie, as {@link Segment.read} would read them but unchecked, in a file that stays open. */
@@ -326,8 +328,7 @@ export class Segment {
   }
 
   async #readExactly(position: number, length: number, memory?: Buffer): Promise<Buffer> {
-    const isSuited = memory !== undefined && length <= memory.length && length * 2 > memory.length;
-    const chunk = isSuited ? memory.subarray(0, length) : Buffer.allocUnsafeSlow(length);
+    const chunk = memory?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length);
     const count = await this.#files.read(".log", chunk, position);
     if (count < length)
       throw this.#damaged(position + count, `the file ends there, ${length - count} bytes short`);
