@@ -276,6 +276,7 @@ export class TransactionCoordinator {
     this.#adopt(transactionalId, ended);
   }
 
+  /** One that is being deleted is looked for until it is gone for good: it could not come back without a marker. */
   async #topicsOf({ partitions, offsets }: TransactionState): Promise<Map<string, Topic>> {
     const topics = new Map<string, Topic>();
     for (const topicId of new Set([...partitions, ...offsets].map((place) => place.topicId))) {
