@@ -27,7 +27,7 @@ export const producerMutants: readonly Mutant[] = [
     name: "batches after the snapshot are not looked at when a partition is opened",
     promise: "I1",
     file: ledger,
-    find: "await ledger.#replay(storage, id, now);",
+    find: "await ledger.replay(storage, id, now);",
     replace: ";",
     scenario,
   },

@@ -2,3 +2,4 @@
 // do it their own way: storage/file with partition/partition-compaction.ts, storage/memory in place.
 export { type CompactionState, compactedTo, neverCompacted, tombstoneEnd } from "./compaction-state.js";
 export { Obsolescence } from "./obsolescence.js";
+export { Sweep } from "./sweep.js";

@@ -60,6 +60,14 @@ export class Obsolescence {
     return filterBatch(batch, (record) => !this.#goes(batch, producerId, record));
   }
 
+  /**
+   * Whether a marker has been compacted for long enough. One that readers are still told about, because it ends an aborted
+   * transaction, is not: clients of Kafka's wait for it, and would take what the producer writes next for aborted, too.
+   */
+  mayGo({ producerId, baseOffset }: RecordBatch): boolean {
+    return baseOffset < this.#tombstoneEnd && this.#isAborted?.(producerId, baseOffset) === false;
+  }
+
   #goes(batch: RecordBatch, producerId: number, { offset, key, value }: LogRecord): boolean {
     if (offset >= this.#end) return false;
     if (this.#isDropped(batch, producerId, offset)) return true;

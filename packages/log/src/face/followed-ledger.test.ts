@@ -1,9 +1,17 @@
 // Reading what is committed beside the process that writes the log.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { isPending, openAt, settlesSoon, temporaryDirectory, valuesOf, withCode } from "../test-support.js";
+import {
+  collect,
+  isPending,
+  openAt,
+  settlesSoon,
+  temporaryDirectory,
+  valuesOf,
+  withCode,
+} from "../test-support.js";
 import type { Log } from "./log.js";
-import { TransactionWriter } from "./test-support.js";
+import { compactedConfig, TransactionWriter } from "./test-support.js";
 import type { Topic } from "./topic.js";
 
 const isolation = "read_committed";
@@ -150,4 +158,25 @@ test("a watch beside the writer settles when a transaction is decided, and not b
   await writer.abort(1);
   await settlesSoon(watched, "the watch");
   assert.deepEqual(await valuesOf(beside.read({ isolation })), []);
+});
+
+test("a transaction whose end was compacted away before the reader beside the writer saw it is over all the same", async (t) => {
+  const directory = temporaryDirectory(t);
+  const log = await openAt(t, directory);
+  const topic = await log.topic("t", { ...compactedConfig, deleteRetentionMs: 0 });
+  const writer = new TransactionWriter(log, topic);
+  const beside = await (await openAt(t, directory, { readOnly: true })).existingTopic("t");
+  const fill = async (): Promise<void> => {
+    for (let n = 0; n < 8; n++) await topic.append({ key: `filler-${n}`, value: "f".repeat(300) });
+  };
+  await writer.write(1, ["a".padEnd(300)], "a"); // 0
+  assert.equal(await beside.partition(0).endOffset(isolation), 0);
+  await writer.abort(1); // 1
+  for (let n = 0; n < 3; n++) {
+    await fill();
+    await topic.compact();
+  }
+  const batches = await collect(topic.partition(0).readBatches());
+  assert.ok(batches.every(({ isControl }) => !isControl));
+  assert.equal(await beside.partition(0).endOffset(isolation), 26);
 });

@@ -11,6 +11,8 @@ export class FollowedLedger {
   #ledger: ProducerLedger | undefined;
   /** All before it has been taken into account. */
   #end = 0;
+  /** Up to where the partition was compacted then. */
+  #compactedTo = 0;
   #catchingUp: Promise<number> | undefined;
 
   /** `id`: the partition's. */
@@ -33,10 +35,13 @@ export class FollowedLedger {
   }
 
   async #catchUp(): Promise<number> {
-    const { logStartOffset, highWatermark } = await this.#storage.describe(this.#id);
+    const { logStartOffset, highWatermark, compaction } = await this.#storage.describe(this.#id);
     if (highWatermark <= this.#end) return this.#end;
-    // What was deleted unseen may have ended a transaction: only the writer's snapshot tells.
-    if (logStartOffset > this.#end || this.#ledger?.isDamaged === true) this.#ledger = undefined;
+    const compactedTo = compaction?.end ?? 0;
+    // What went unseen may have ended a transaction: only the writer's snapshot tells.
+    const isGone = compactedTo > this.#compactedTo || logStartOffset > this.#end;
+    if (isGone || this.#ledger?.isDamaged === true) this.#ledger = undefined;
+    this.#compactedTo = compactedTo;
     const now = this.#clock.now();
     if (this.#ledger === undefined) this.#ledger = await ProducerLedger.load(this.#storage, this.#id, now);
     else await this.#ledger.replay(this.#storage, this.#id, now);

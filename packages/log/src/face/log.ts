@@ -217,7 +217,11 @@ export class Log {
     };
   }
 
-  /** Waits for what was appended, writes everything to segments, lets go of the directory. */
+  /**
+   * Waits for what was appended, writes everything to segments, lets go of the directory. While the disk is full that takes
+   * until there is room. A program that cannot wait may end all the same: what was acknowledged as on the disk is in the
+   * journal, which the next opening replays.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;

@@ -119,11 +119,13 @@ export class ProducerLedger {
     if (entry === undefined) return undefined;
     try {
       const state = readState(entry.key, entry.value);
-      const { logEndOffset } = await storage.describe(id);
+      const { logStartOffset, logEndOffset, compaction } = await storage.describe(id);
       // Whatever it tells of what is not there does not count.
       const isBeyond = state.offset > logEndOffset;
       const ledger = new ProducerLedger(id, isBeyond ? new Producers(state).state(logEndOffset, now) : state);
       await ledger.replay(storage, id, now);
+      // Their records are gone, and perhaps their markers.
+      ledger.producers.forgetBefore(Math.max(logStartOffset, compaction?.end ?? 0));
       return ledger;
     } catch (error) {
       // What can be read can be read all the same.

@@ -1,7 +1,7 @@
 // One compaction of one partition: the keys of what came since the last one, then all closed segments, without what
 // these make obsolete, written anew beside the old ones. The segment that is written to, the last, is left alone, and so
 // the last batch always stays. What is ready is offered, and counts once the checkpoint file says so: docs/adr/0016.
-import { type CompactionState, compactedTo, Obsolescence, tombstoneEnd } from "../compaction/index.js";
+import { type CompactionState, compactedTo, Obsolescence, Sweep, tombstoneEnd } from "../compaction/index.js";
 import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
 import { batchLengthAt, RecordBatch } from "../record/index.js";
@@ -76,12 +76,18 @@ export class PartitionCompaction {
     const number = rewrites.begin();
     const state = { ...before, count: number };
     try {
+      let sweep = new Sweep(this.#obsolescence);
       let ready: Replacement[] = [];
       let readyBytes = 0;
       for (const group of groupsOf(segments, config.segmentBytes)) {
-        if (group.length === 1 && !(await this.#hasObsolete(group[0] as Segment))) continue;
+        if (group.length === 1) {
+          const ahead = sweep.fork();
+          const isAsItWas = !(await this.#hasObsolete(group[0] as Segment, ahead));
+          if (isAsItWas) sweep = ahead;
+          if (isAsItWas) continue;
+        }
         await this.#checkRoom(group);
-        const by = await rewrites.write(() => this.#rewrite(group, number));
+        const by = await rewrites.write(() => this.#rewrite(group, number, sweep));
         ready.push({ old: group, by });
         readyBytes += bytesOf(by);
         if (readyBytes < portionBytes) continue;
@@ -113,14 +119,15 @@ export class PartitionCompaction {
     throw new LogError("DISK_FULL", message, { details: { path: directory, free, bytes } });
   }
 
-  async #hasObsolete(segment: Segment): Promise<boolean> {
+  /** The sweep has come to the segment's end if there is nothing. */
+  async #hasObsolete(segment: Segment, sweep: Sweep): Promise<boolean> {
     for await (const batch of this.#batches(segment, segment.state.baseOffset))
-      if (this.#obsolescence.filter(batch) !== batch.bytes) return true;
+      if (sweep.filter(batch) !== batch.bytes) return true;
     return false;
   }
 
   /** The segments' batches in new ones: as few as there is room in, none if nothing is left. */
-  async #rewrite(group: readonly Segment[], number: number): Promise<Segment[]> {
+  async #rewrite(group: readonly Segment[], number: number, sweep: Sweep): Promise<Segment[]> {
     const { cache } = this.#host;
     const { segmentBytes } = this.#partition.config;
     const by: Segment[] = [];
@@ -128,8 +135,9 @@ export class PartitionCompaction {
     let records = 0;
     for (const segment of group) {
       for await (const batch of this.#batches(segment, segment.state.baseOffset)) {
-        const left = this.#obsolescence.filter(batch);
-        records += batch.recordCount - (left === undefined ? 0 : new RecordBatch(left).recordCount);
+        const left = sweep.filter(batch);
+        if (!batch.isControl)
+          records += batch.recordCount - (left === undefined ? 0 : new RecordBatch(left).recordCount);
         if (left === undefined) continue;
         if (open?.hasRoomFor(left) === false) {
           by.push(await open.finish());

@@ -271,6 +271,7 @@ export class PartitionLog {
       return known;
     });
     const freed = this.checkpointed(state.recoveryPoint, segments);
+    if (state.compaction !== undefined) this.rewrites.state = state.compaction;
     this.#batchEnd = Math.max(this.#batchEnd, state.recoveryPoint);
     this.#highWatermark = Math.max(this.#highWatermark, state.recoveryPoint);
     return freed;

@@ -15,7 +15,15 @@ async function withProducer(
   const broker = await listen(log, { kafka: 0 });
   const kafka = new Kafka({ brokers: [broker.bootstrap], logLevel: logLevel.NOTHING });
   const createPartitioner = Partitioners.DefaultPartitioner;
-  const options = { transactionalId: "tx", maxInFlightRequests: 1, idempotent: true, createPartitioner };
+  // One of the transactions is open while the command is started again and again.
+  const transactionTimeout = 10 * 60_000;
+  const options = {
+    transactionalId: "tx",
+    transactionTimeout,
+    maxInFlightRequests: 1,
+    idempotent: true,
+    createPartitioner,
+  };
   const producer = kafka.producer(options);
   try {
     await producer.connect();

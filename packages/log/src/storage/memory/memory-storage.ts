@@ -5,6 +5,7 @@ import {
   compactedTo,
   neverCompacted,
   Obsolescence,
+  Sweep,
   tombstoneEnd,
 } from "../../compaction/index.js";
 import { LogError } from "../../errors.js";
@@ -190,8 +191,9 @@ export class MemoryStorage implements LogStorage {
     await limits.settled?.();
     // As it is now: batches may have come, and records gone, meanwhile.
     const partition = this.#partition(id);
+    const sweep = new Sweep(obsolescence);
     const left = partition.batches.flatMap((batch) => {
-      const bytes = obsolescence.filter(batch);
+      const bytes = sweep.filter(batch);
       return bytes === undefined ? [] : [bytes === batch.bytes ? batch : new RecordBatch(bytes)];
     });
     const outcome = {
@@ -275,7 +277,7 @@ function bytesOf(batches: readonly RecordBatch[]): number {
 }
 
 function recordsOf(batches: readonly RecordBatch[]): number {
-  return batches.reduce((sum, { recordCount }) => sum + recordCount, 0);
+  return batches.reduce((sum, { isControl, recordCount }) => sum + (isControl ? 0 : recordCount), 0);
 }
 
 type Puts = NonNullable<AppendGroup["metadata"]>;
