@@ -20,7 +20,10 @@ export function refuseUnknown(options: object, known: readonly string[], what = 
 
 export function integer(name: string, value: unknown, min: number, max: number): number {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
-  throw invalid(name, `${name} must be a whole number from ${min} to ${max}, not ${String(value)}`);
+  throw invalid(
+    name,
+    `${name} must be a whole number from ${min} to ${max}, not ${typeof value === "string" ? JSON.stringify(value) : String(value)}`,
+  );
 }
 
 /** "HOST:PORT", with brackets around an IPv6 address. */

@@ -170,7 +170,10 @@ export function checkInteger(
   max: number = Number.MAX_SAFE_INTEGER,
 ): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < min || value > max) {
-    throw invalid(`${name} must be a whole number from ${min} to ${max}, not ${String(value)}`, name);
+    throw invalid(
+      `${name} must be a whole number from ${min} to ${max}, not ${typeof value === "string" ? JSON.stringify(value) : String(value)}`,
+      name,
+    );
   }
   return value;
 }
@@ -188,7 +191,8 @@ function numbers<B extends Record<string, Bound>>(
   return result;
 }
 
-function refuseUnknown(what: string, given: object, known: ReadonlySet<string>): void {
+/** INVALID_ARGUMENT for what is no object of options that are known. */
+export function refuseUnknown(what: string, given: object, known: ReadonlySet<string>): void {
   if (typeof given !== "object" || given === null) throw invalid(`options must be an object`, "options");
   for (const name of Object.keys(given)) {
     if (!known.has(name))

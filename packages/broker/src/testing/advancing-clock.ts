@@ -1,6 +1,7 @@
 // The real clock, which a test may put forward: what would happen in the meantime happens at once.
 import { randomBytes } from "node:crypto";
 import type { Clock, Timer } from "@strandlog/log";
+import { invalid } from "../checked.js";
 
 interface Pending {
   readonly dueMs: number;
@@ -34,6 +35,9 @@ export class AdvancingClock implements Clock {
 
   /** Timers that are due by then are called in order, each at its time; so are those that they start. */
   advance(ms: number): void {
+    if (!Number.isFinite(ms) || ms < 0) {
+      throw invalid("ms", `the clock goes forward by a number of milliseconds, not by ${String(ms)}`);
+    }
     const end = this.elapsedMs() + ms;
     for (let next = this.#earliest(end); next !== undefined; next = this.#earliest(end)) {
       this.#aheadMs += Math.max(0, next.dueMs - this.elapsedMs());

@@ -54,6 +54,14 @@ test("a session that would time out in a minute does so when the clock is put fo
   assert.equal(await beat(), ErrorCode.UNKNOWN_MEMBER_ID);
 });
 
+test("the clock goes forward only, and by numbers", async () => {
+  await using broker = await startBroker();
+  for (const ms of [-1, Number.NaN, Number.POSITIVE_INFINITY, "60", undefined]) {
+    const message = `the clock goes forward by a number of milliseconds, not by ${ms}`;
+    assert.throws(() => broker.advance(ms as number), { code: "INVALID_ARGUMENT", message });
+  }
+});
+
 test("retention comes when the clock is put forward", async () => {
   await using broker = await startBroker();
   const topic = await broker.log.topic("orders", { retentionMs: 3_600_000 });

@@ -1,9 +1,11 @@
 // What a consumer is told by its user, and what it is lent by its topic.
+import { LogError } from "../errors.js";
+import { refuseUnknown } from "../options.js";
 import type { LogRecord } from "../record/index.js";
 import type { Group } from "./group.js";
 import type { Committed } from "./metadata-values.js";
-import type { Isolation, ReadSource } from "./read-source.js";
-import type { Position } from "./reading.js";
+import { type Isolation, type ReadSource, readsCommitted } from "./read-source.js";
+import { checkPosition, type Position } from "./reading.js";
 
 /** A record, or where one is. */
 export type Place = Pick<LogRecord, "partition" | "offset">;
@@ -25,6 +27,26 @@ export interface ConsumerOptions {
    */
   readonly isolation?: Isolation;
   readonly signal?: AbortSignal;
+}
+
+const optionNames: ReadonlySet<string> = new Set([
+  "from",
+  "commit",
+  "follow",
+  "isolation",
+  "signal",
+] satisfies (keyof ConsumerOptions)[]);
+
+/** A misspelt option must not commit what nobody has dealt with. @throws LogError INVALID_ARGUMENT */
+export function checkConsumerOptions(options: ConsumerOptions): void {
+  refuseUnknown("option", options, optionNames);
+  const { from, commit = "auto", isolation } = options;
+  readsCommitted(isolation);
+  if (from !== undefined) checkPosition(from);
+  if (commit !== "auto" && commit !== "explicit") {
+    const message = `commit must be auto or explicit, not ${JSON.stringify(commit)}`;
+    throw new LogError("INVALID_ARGUMENT", message, { details: { name: "commit" } });
+  }
 }
 
 /** What a topic lends to its consumers. */

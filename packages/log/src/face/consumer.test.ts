@@ -260,6 +260,20 @@ for (const driver of driverNames) {
   });
 }
 
+test("options of a consumer that are misspelt or cannot be are refused, not taken for auto commit", async (t) => {
+  const topic = await (await openTestLog(t, "memory")).topic("a");
+  const wrong = [
+    [{ commit: "manual" }, /^commit must be auto or explicit, not "manual"$/],
+    [{ comit: "explicit" }, /^unknown option "comit"; known are commit, follow, from, isolation, signal$/],
+    [{ from: "beginning" }, /^beginning is not a position/],
+    [{ isolation: "READ_COMMITTED" }, /^"READ_COMMITTED" is not an isolation/],
+  ] as const;
+  for (const [options, message] of wrong) {
+    const refusal = { code: "INVALID_ARGUMENT", message };
+    assert.throws(() => topic.consumer("billing", options as unknown as ConsumerOptions), refusal);
+  }
+});
+
 test("committed offsets outlive a restart, and go with their topic", async (t) => {
   const directory = temporaryDirectory(t);
   const log = await openAt(t, directory);

@@ -4,7 +4,14 @@ import { batchLengthAt, type LogRecord, RecordBatch } from "../record/index.js";
 import type { FileRange, LogStorage, PartitionDescription } from "../storage/contracts.js";
 import { type FileRangeOptions, fileRange, type RawReadOptions, type RawSlice, readRaw } from "./raw.js";
 import { type Isolation, type ReadSource, read, readsCommitted, watch } from "./read-source.js";
-import { BatchReader, type Position, type ReadOptions, RecordReader, resolvePosition } from "./reading.js";
+import {
+  BatchReader,
+  checkReadOptions,
+  type Position,
+  type ReadOptions,
+  RecordReader,
+  resolvePosition,
+} from "./reading.js";
 
 /** What an offset leads to: the record, or the next offset that exists (the end, if none does yet). */
 export type GetResult =
@@ -25,11 +32,13 @@ export class Partition {
 
   /** Records in order of their offsets. Ends at the end, or never with `follow`. */
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
+    checkReadOptions(options);
     return new RecordReader(this.#source, options);
   }
 
   /** Whole batches as they are stored: the fast way. The first may begin before `from`. */
   async *readBatches(options: ReadOptions = {}): AsyncGenerator<RecordBatch, void, void> {
+    checkReadOptions(options);
     const reader = new BatchReader(this.#source, options);
     for (let batch = await reader.next(); batch !== undefined; batch = await reader.next()) yield batch;
   }

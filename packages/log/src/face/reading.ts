@@ -1,6 +1,7 @@
 // Pull-based reading: batches first, records on top of them. While the caller works on one chunk the next is on its
 // way. A reader holds two chunks at most, and no file.
 import { LogError } from "../errors.js";
+import { refuseUnknown } from "../options.js";
 import { batchLengthAt, type LogRecord, RecordBatch, type RecordCursor } from "../record/index.js";
 import {
   endOffset,
@@ -34,28 +35,52 @@ export interface ReadOptions {
 
 const chunkBytes = 1024 * 1024;
 
+const optionNames: ReadonlySet<string> = new Set([
+  "from",
+  "until",
+  "follow",
+  "isolation",
+  "signal",
+  "onSkip",
+] satisfies (keyof ReadOptions)[]);
+
+/** A misspelt option must not read something else than was meant. @throws LogError INVALID_ARGUMENT */
+export function checkReadOptions(options: ReadOptions): void {
+  refuseUnknown("option", options, optionNames);
+  readsCommitted(options.isolation);
+  if (options.from !== undefined) checkPosition(options.from);
+  if (options.until !== undefined) checkPosition(options.until);
+}
+
+/** @throws LogError INVALID_ARGUMENT */
+export function checkPosition(position: Position): void {
+  if (position instanceof Date) {
+    if (!Number.isNaN(position.getTime())) return;
+    throw new LogError("INVALID_ARGUMENT", "an invalid Date is not a position");
+  }
+  if (typeof position === "number") {
+    if (Number.isSafeInteger(position) && position >= 0) return;
+    throw new LogError("INVALID_ARGUMENT", `${position} is not an offset`);
+  }
+  if (position === "earliest" || position === "latest") return;
+  throw new LogError(
+    "INVALID_ARGUMENT",
+    `${String(position)} is not a position: give an offset, a Date, "earliest" or "latest"`,
+  );
+}
+
 export async function resolvePosition(
   source: ReadSource,
   position: Position,
   isolation?: Isolation,
 ): Promise<number> {
   source.check();
-  if (position instanceof Date && Number.isNaN(position.getTime())) {
-    throw new LogError("INVALID_ARGUMENT", "an invalid Date is not a position");
-  }
-  if (typeof position === "number") {
-    if (Number.isSafeInteger(position) && position >= 0) return position;
-    throw new LogError("INVALID_ARGUMENT", `${position} is not an offset`);
-  }
+  checkPosition(position);
+  if (typeof position === "number") return position;
   await source.settle();
   if (position instanceof Date) {
     const found = await source.storage.offsetForTimestamp(source.id, position.getTime());
     if (found !== undefined) return found.offset;
-  } else if (position !== "earliest" && position !== "latest") {
-    throw new LogError(
-      "INVALID_ARGUMENT",
-      `${String(position)} is not a position: give an offset, a Date, "earliest" or "latest"`,
-    );
   }
   if (position !== "earliest") return endOffset(source, isolation);
   return (await source.storage.describe(source.id)).logStartOffset;

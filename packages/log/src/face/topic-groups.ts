@@ -5,7 +5,7 @@ import { checkInteger } from "../options.js";
 import type { LogStorage, MetadataPut } from "../storage/contracts.js";
 import { partitionError } from "./append-checks.js";
 import { Consumer } from "./consumer.js";
-import type { ConsumerOptions } from "./consumer-options.js";
+import { type ConsumerOptions, checkConsumerOptions } from "./consumer-options.js";
 import { committedOffsets, committedPut, Group, groupPrefix } from "./group.js";
 import { type GroupLag, lagOf } from "./lag.js";
 import { type Committed, readCommitted } from "./metadata-values.js";
@@ -50,6 +50,7 @@ export class TopicGroups {
 
   consumer(name: string, options: ConsumerOptions): Consumer {
     checkName(name);
+    checkConsumerOptions(options);
     const { storage, clock, topic, topicId, sources, consumers, growth, check, committed } = this.#host;
     const group = this.#groups.get(name) ?? new Group(storage, clock, topicId, name, check);
     this.#groups.set(name, group);

@@ -32,7 +32,7 @@ import { Partition } from "./partition.js";
 import { Partitioner } from "./partitioner.js";
 import { deleteRecords, ProducerLedger, wakeReaders } from "./producer-snapshot.js";
 import type { ReadSource } from "./read-source.js";
-import type { ReadOptions } from "./reading.js";
+import { checkReadOptions, type ReadOptions } from "./reading.js";
 import { type AppendResult, type Receipt, refusedReceipt } from "./receipt.js";
 import { type Retention, type RetentionResult, refuseReadOnly } from "./retention.js";
 import { Closable, readableOf, writableOf } from "./streams.js";
@@ -188,6 +188,7 @@ export class Topic implements AppendTarget {
    * `until` counts for each partition.
    */
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord, undefined> {
+    checkReadOptions(options);
     const sources = { all: this.#sources, growth: this.#growth, check: () => this.check() };
     return new Closable((signal) => readTopic(sources, { ...options, signal }), options.signal);
   }

@@ -139,7 +139,7 @@ cliTest("a locked directory is told by exit code 3 and the holder's process id",
   await linesOf(holder, 1);
   const { code, stderr } = await cli.pipe("y\n", "append", "t");
   assert.equal(code, 3);
-  assert.match(stderr, new RegExp(`^strandlog: process ${holder.pid} .*\\[LOCKED\\]\n$`));
+  assert.match(stderr, new RegExp(`^strandlog: process ${holder.pid} .*through it \\[LOCKED\\]\n$`));
   assert.equal((await cli.run("topics", "list")).code, 0);
 });
 
@@ -328,4 +328,11 @@ cliTest("every command has help with examples", async (cli) => {
     assert.match(stdout.toString(), /\nExamples:\n {2}\$ strandlog /, command.join(" "));
   }
   assert.match((await cli.run("--help")).stdout.toString(), /\nExit codes:\n/);
+});
+
+cliTest("the help tells each default once, and none where it is another", async (cli) => {
+  const read = (await cli.run("read", "--help")).stdout.toString();
+  assert.equal(read.match(/default:\s+"?earliest/g)?.length, 1);
+  const alter = (await cli.run("topics", "alter", "--help")).stdout.toString();
+  assert.doesNotMatch(alter, /default: 1/);
 });

@@ -36,12 +36,7 @@ export function readCommand(): Command {
   return new Command("read")
     .description("print the records of a topic")
     .argument("<topic>", "the topic to read")
-    .option(
-      "--from <position>",
-      "where to begin, in each partition (default: earliest)",
-      parsePosition,
-      "earliest",
-    )
+    .option("--from <position>", "where to begin, in each partition", parsePosition, "earliest")
     .option("--until <position>", "where to stop, exclusive (default: the end as it is now)", parsePosition)
     .option("--partition <number>", "only this one", parseInteger)
     .option("--follow", "wait for more at the end")

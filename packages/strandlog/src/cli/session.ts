@@ -1,7 +1,7 @@
 // What all commands share: where the log is, how it is opened, and whether the output is for programs.
 import { subscribe } from "node:diagnostics_channel";
 import { existsSync } from "node:fs";
-import { type Log, type LogOptions, openLog } from "@strandlog/log";
+import { type Log, LogError, type LogOptions, openLog } from "@strandlog/log";
 import type { Command } from "commander";
 import { CliError } from "./exit.js";
 import { showProgress } from "./progress.js";
@@ -58,6 +58,11 @@ export async function openForWriting(directory: string, options: LogOptions = {}
         if (phase !== "done") progress.show(() => `recovering: ${bytesText(bytes)} of the journal replayed`);
       },
     });
+  } catch (error) {
+    if (!(error instanceof LogError) || error.code !== "LOCKED") throw error;
+    const { code, message, cause, details } = error;
+    const advice = "if that is a broker, Kafka's clients can do this through it";
+    throw new LogError(code, `${message}; ${advice}`, { cause, details });
   } finally {
     progress.clear();
   }

@@ -53,7 +53,7 @@ Examples:
     .description("names, partitions, records and bytes")
     .addHelpText("after", "\nExamples:\n  $ strandlog topics list\n  $ strandlog topics list --json\n")
     .action((_: unknown, command: Command) => list(globalOptions(command)));
-  withConfig(topics.command("create"))
+  withConfig(topics.command("create"), "how many partitions (default: 1)")
     .description("make a topic")
     .argument("<topic>", "its name")
     .addHelpText(
@@ -70,7 +70,7 @@ Examples:
       "\nExamples:\n  $ strandlog topics describe orders\n  $ strandlog topics describe orders --json\n",
     )
     .action((topic: string, _: unknown, command: Command) => describe(topic, globalOptions(command)));
-  withConfig(topics.command("alter"))
+  withConfig(topics.command("alter"), "how many it is to have; at least as many as it has")
     .description("change settings of a topic; partitions can only be added")
     .argument("<topic>", "its name")
     .addHelpText(
@@ -90,9 +90,9 @@ Examples:
   return topics;
 }
 
-function withConfig(command: Command): Command {
+function withConfig(command: Command, partitions: string): Command {
   return command
-    .option("--partitions <number>", "how many partitions (default: 1)", parseInteger)
+    .option("--partitions <number>", partitions, parseInteger)
     .addOption(
       new Option("--durability <level>", "what an acknowledged record survives").choices([
         "disk",

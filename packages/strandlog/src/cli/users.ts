@@ -23,7 +23,8 @@ const inputBytesMax = 64 * 1024;
 const setHelp = `
 The password is the value of the environment variable ${variable}, else the first line of standard input; on a terminal
 it is asked for. Of it only salted hashes are kept.
-No broker may have the log open meanwhile: a program that serves a log sets users with setUser of strandlog/broker.
+No broker may have the log open meanwhile. While one runs, Kafka's kafka-configs.sh changes users over its listener on
+127.0.0.1, and a program that serves its own log does with setUser of strandlog/broker.
 
 Examples:
   $ strandlog users set billing < password-file
