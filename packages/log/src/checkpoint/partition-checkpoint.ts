@@ -33,6 +33,11 @@ export class PartitionCheckpoint {
     if (partition.deleted) return 0;
     partition.isBusy = true;
     if (partition.leftovers !== "none" || partition.isTidying) await partition.tidy();
+    // It may have been deleted meanwhile, and all of it removed.
+    if (partition.deleted) {
+      partition.isBusy = false;
+      return 0;
+    }
     this.#segments = [...partition.segments];
     this.#recoveryPoint = partition.recoveryPoint;
     let run: Buffer[] = [];

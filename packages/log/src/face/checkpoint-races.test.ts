@@ -92,6 +92,34 @@ test("a topic that is deleted before a checkpoint has come to it is not written"
   );
 });
 
+test("a topic that is deleted while a checkpoint tidies up before it fails no checkpoint", async (t) => {
+  const directory = temporaryDirectory(t);
+  const before = await openAt(t, directory);
+  await (await before.topic("a")).append({ value: "in a segment" });
+  await before.close();
+
+  const clock = new ManualClock();
+  let isArmed = false;
+  const gate = new Gate((_, path) => isArmed && path.endsWith("/topics/a-0"));
+  const disk = hookedFileSystem(gate.hook);
+  const list = async (path: string): Promise<string[] | undefined> => {
+    await gate.hook("read", path);
+    return disk.list(path);
+  };
+  const fileSystem = { ...disk, list };
+  const log = await openAt(t, directory, { fileSystem, journalRotateMs: 1000, clock });
+  await (await log.existingTopic("a")).append({ value: "in the journal" });
+  isArmed = true;
+  clock.advance(1000);
+  await settlesSoon(gate.reached, "the checkpoint");
+  const deleted = log.deleteTopic("a");
+  while (await log.hasTopic("a")) await new Promise((resolve) => setImmediate(resolve));
+  gate.release();
+  await deleted;
+  assert.equal((await log.stats()).storage.trouble, undefined);
+  assert.deepEqual(partitionDirectories(directory), []);
+});
+
 test("a topic that is made again during a checkpoint keeps its records", async (t) => {
   const { directory, gate, log, startCheckpoint } = await openHeld(
     t,
