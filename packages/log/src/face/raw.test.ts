@@ -171,6 +171,23 @@ for (const place of [...driverNames, "file, in segments"] as const) {
   });
 }
 
+test("a slice goes on where the segments end, and stays within its budget", async (t) => {
+  const directory = temporaryDirectory(t);
+  const before = await openAt(t, directory);
+  await appendBatch(await before.topic("a"), 0, 10, 1000);
+  await before.close();
+  const topic = await (await openAt(t, directory)).topic("a");
+  for (const first of [10, 20, 30]) await appendBatch(topic, first, 10, 1000);
+  const partition = topic.partition(0);
+  const whole = await partition.readRaw({ from: 0 });
+  assert.deepEqual(offsetsIn(whole), numbers(0, 40));
+  assert.deepEqual(offsetsIn(await partition.readRaw({ from: 5 })), numbers(5, 40));
+  const [batchBytes] = batchLengths(whole) as [number];
+  const part = await partition.readRaw({ from: 0, bytesMax: 3 * batchBytes });
+  assert.deepEqual(offsetsIn(part), numbers(0, 30));
+  assert.deepEqual(offsetsIn(await partition.readRaw({ from: 0, bytesMax: 1 })), numbers(0, 10));
+});
+
 for (const place of [...driverNames, "file, in segments"] as const) {
   test(`${place}: memory of the caller's is filled from segments, if at least half of it is`, async (t) => {
     const partition = await filled(t, place, 1000);

@@ -5,6 +5,7 @@ import { assert } from "../assert.js";
 import { type CompactionState, neverCompacted } from "../compaction/index.js";
 import { LogError } from "../errors.js";
 import type { FileSystem } from "../fs/index.js";
+import { endOfBatches } from "../record/index.js";
 import { type FileCache, Segment } from "../segment/index.js";
 import type {
   FileRange,
@@ -184,7 +185,11 @@ export class PartitionLog {
         if (segment === undefined) chunks = this.#readTail(startOffset, bytesMax);
         else if (startOffset < this.#highWatermark) {
           const offset = Math.max(startOffset, segment.state.baseOffset);
-          chunks = [await segment.read(offset, bytesMax, memory)];
+          const chunk = await segment.read(offset, bytesMax, memory);
+          const next = endOfBatches(chunk);
+          // Where the segments end the tail goes on: nobody is to come twice for what is there.
+          const isEnd = this.#segmentFor(next) === undefined;
+          chunks = isEnd ? this.#readTail(next, bytesMax, [chunk]) : [chunk];
         }
       } catch (error) {
         // The segment may have been deleted while it was being read: then there is a new start, or none.
@@ -377,9 +382,9 @@ export class PartitionLog {
     return !this.deleted && this.#segments.includes(segment);
   }
 
-  #readTail(from: number, bytesMax: number): Buffer[] {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
+  /** Behind what there is already, which counts. */
+  #readTail(from: number, bytesMax: number, chunks: Buffer[] = []): Buffer[] {
+    let bytes = chunks[0]?.length ?? 0;
     for (const batch of this.tail.from(from)) {
       if (batch.baseOffset >= this.#highWatermark) break;
       bytes += batch.bytes.length;

@@ -15,5 +15,5 @@ export { combineCrc32c } from "./crc32c-combine.js";
 export { type EndMarker, endMarkerBatch, readEndMarker } from "./end-marker.js";
 export { mostOf } from "./most-of.js";
 export { murmur2, partitionForKey } from "./murmur2.js";
-export { batchChecksum, batchLengthAt, placeBatch, RecordBatch } from "./record-batch.js";
+export { batchChecksum, batchLengthAt, endOfBatches, placeBatch, RecordBatch } from "./record-batch.js";
 export { type Header, LogRecord, type RecordCursor } from "./record-cursor.js";

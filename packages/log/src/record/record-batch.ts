@@ -168,3 +168,10 @@ export function placeBatch(bytes: Buffer, baseOffset: number, partitionLeaderEpo
   writeInt64(bytes, batchField.baseOffset, baseOffset);
   bytes.writeInt32BE(partitionLeaderEpoch, batchField.partitionLeaderEpoch);
 }
+
+/** Where the last of some whole batches ends. */
+export function endOfBatches(batches: Buffer): number {
+  let last = 0;
+  for (let at = 0; at < batches.length; at += batchLengthAt(batches, at)) last = at;
+  return new RecordBatch(batches.subarray(last)).nextOffset;
+}
