@@ -4,7 +4,6 @@ import { test } from "node:test";
 import { type Log, type LogOptions, openLog } from "../index.js";
 import { Simulation } from "../testing/index.js";
 
-const kibibyte = 1024;
 const rotateMs = 1000;
 
 function open(machine: Simulation, options: LogOptions = {}): Promise<Log> {
@@ -49,26 +48,6 @@ test("a checkpoint that finds the journal failed is not tried again", async () =
       await until(machine, () => machine.disk.hits.length === 1);
       await assert.rejects(topic.append({ value: "y" }), { code: "JOURNAL_FAILED" });
       assert.equal((await log.stats()).storage.checkpoints, 0);
-    })(),
-  );
-});
-
-test("the small files of a journal's beginning give way to those of full size", async () => {
-  const machine = new Simulation(3);
-  const options = { journalFileBytes: 64 * kibibyte, journalBytesMax: 128 * kibibyte };
-  await machine.run(
-    (async () => {
-      const log = await open(machine, options);
-      const topic = await log.topic("t");
-      for (let n = 0; n < 300; n++) await topic.append({ value: Buffer.alloc(2 * kibibyte, n) });
-      const sizes = [...machine.disk.root.files("")]
-        .filter(([path]) => path.endsWith(".journal"))
-        .map(([, file]) => file.size);
-      assert.ok(
-        sizes.every((size) => size === 64 * kibibyte),
-        `${sizes}`,
-      );
-      await log.close();
     })(),
   );
 });
