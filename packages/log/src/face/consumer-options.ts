@@ -49,6 +49,15 @@ export function checkConsumerOptions(options: ConsumerOptions): void {
   }
 }
 
+/** Of a partition that the consumer does not have, or no longer. */
+export function notItsOwn(
+  { group, partitions }: { readonly group: string; readonly partitions: readonly number[] },
+  partition: number,
+): LogError {
+  const message = `the consumer of "${group}" does not have partition ${partition}, but ${partitions.join(", ") || "none"}`;
+  return new LogError("PARTITION_NOT_FOUND", message, { details: { partition } });
+}
+
 /** What a topic lends to its consumers. */
 export interface ConsumerHost {
   readonly topic: string;

@@ -4,13 +4,13 @@ import { setMaxListeners } from "node:events";
 import { LogError } from "../errors.js";
 import { checkInteger } from "../options.js";
 import type { LogRecord } from "../record/index.js";
-import type { ConsumerHost, ConsumerOptions, Place } from "./consumer-options.js";
+import { type ConsumerHost, type ConsumerOptions, notItsOwn, type Place } from "./consumer-options.js";
 import { Cursor } from "./cursor.js";
 import type { Member } from "./group.js";
 import { type GroupLag, lagOf } from "./lag.js";
 import type { Handler } from "./lane.js";
 import { Processing, type ProcessOptions } from "./processing.js";
-import { type ReadSource, readsCommitted } from "./read-source.js";
+import type { ReadSource } from "./read-source.js";
 import { type Position, resolvePosition } from "./reading.js";
 import type { Progress, ProgressSource } from "./transaction.js";
 
@@ -107,7 +107,7 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
   async seek(partition: number, position: Position): Promise<void> {
     await this.#join();
     const cursor = this.#cursors.get(partition);
-    if (cursor === undefined) throw this.#notItsOwn(partition);
+    if (cursor === undefined) throw notItsOwn(this, partition);
     cursor.seek(await resolvePosition(cursor.source, position, this.#options.isolation));
     if (this.#given?.partition === partition) this.#given = undefined;
     this.#stir();
@@ -248,7 +248,6 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
     this.#joined ??= (async () => {
       const { group, sources } = this.#host;
       this.#refuseReadOnly();
-      readsCommitted(this.#options.isolation); // Throws if it is none.
       await this.#know();
       if (!this.#end.signal.aborted) group.join(this.#member);
       if (sources().length > 0) await this.#settleOwnership();
@@ -348,7 +347,7 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
     if (this.#closed !== undefined) throw new LogError("CLOSED", "the consumer is closed");
     const offsets = new Map<number, number>();
     if (upTo !== undefined) {
-      if (!this.#cursors.has(upTo.partition)) throw this.#notItsOwn(upTo.partition);
+      if (!this.#cursors.has(upTo.partition)) throw notItsOwn(this, upTo.partition);
       offsets.set(upTo.partition, checkInteger("offset", upTo.offset, 0) + 1);
     } else for (const [partition, cursor] of this.#cursors) offsets.set(partition, cursor.givenUpTo);
     return offsets;
@@ -392,11 +391,6 @@ export class Consumer implements AsyncIterableIterator<LogRecord>, ProgressSourc
       .finally(() => {
         this.#committing = undefined;
       });
-  }
-
-  #notItsOwn(partition: number): LogError {
-    const message = `the consumer of "${this.group}" does not have partition ${partition}, but ${this.partitions.join(", ") || "none"}`;
-    return new LogError("PARTITION_NOT_FOUND", message, { details: { partition } });
   }
 
   #failIfFailed(): void {
